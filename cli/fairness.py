@@ -26,8 +26,8 @@ def fairness(
     policy: PolicyFile = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
 ) -> None:
-    """Groups of students by the pass mark, or --top: who fails, is warned of, found, alarmed for nothing, missed by how
-    much; or what would change without a column. Fewer than 10 students are never told of."""
+    """Groups of students by the warning policy in use, or --top: who fails, is warned of, found, alarmed for nothing,
+    missed by how much; or what would change without a column. Fewer than 10 students are never told of."""
     from monitoring.domain_performance import measure
     from monitoring.render import fairness_tables, group_table
     from retraining.first_champions import keys_of

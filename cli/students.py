@@ -4,7 +4,7 @@ import os
 from collections.abc import Sequence
 from datetime import UTC
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -29,6 +29,9 @@ def list_students(
     below_pass: Annotated[
         bool, typer.Option("--below-pass", help="Only those who are likelier than not to end below the pass mark.")
     ] = False,
+    warned: Annotated[
+        bool, typer.Option("--warned", help="Only those whom the warning policy in use warns of.")
+    ] = False,
     top: Annotated[int, typer.Option(min=1, help="So many, the likeliest to end below the pass mark first.")] = 100,
     target: Annotated[str | None, typer.Option(help="The first one with a pass mark if none.")] = None,
     group: Groups = None,
@@ -41,7 +44,7 @@ def list_students(
     from database.newest import Which
     from monitoring.at_risk import at_risk
     from monitoring.render import students_table
-    from monitoring.student_list import LIKELIER_THAN_NOT
+    from monitoring.warning_policy import LIKELIER_THAN_NOT
 
     with opened_workspace() as workspace:
         schema, store = workspace.service.schema(domain), workspace.store
@@ -50,7 +53,8 @@ def list_students(
         which = Which(group or None, period, since.replace(tzinfo=UTC) if since else None)
         least = LIKELIER_THAN_NOT if below_pass else 0.0
         store.catch_up_newest()
-        found = at_risk(store, schema, target, which=which, least=least, limit=top, objected=workspace.objections)
+        shown: dict[str, Any] = {"least": least, "limit": top, "warned": warned}
+        found = at_risk(store, schema, target, which=which, objected=workspace.objections, **shown)
         note(store, actor(), "students listed", domain, groups=group, period=period, found=len(found.students))
     if as_json:
         write_json(found)

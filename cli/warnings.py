@@ -66,16 +66,18 @@ def warnings_list(
     from database.newest import Which
     from monitoring.at_risk import ranked_target
     from monitoring.render import warned_table
-    from monitoring.warning_lists import warned_of
-    from monitoring.warning_policy import policy_in_use
+    from monitoring.warning_lists import WarningList
 
     with opened_workspace() as workspace:
         schema, store = workspace.service.schema(domain), workspace.store
         about = ranked_target(schema, target)
-        policy = policy_in_use(store, domain, about.name)
-        found = warned_of(store, schema, about, policy, Which(groups=group, period=period), workspace.objections)
+        store.catch_up_newest()
+        listed = WarningList(store, schema, about, Which(groups=group, period=period), workspace.objections)
+        found = listed.warned()
         note(store, actor(), "students listed", domain, groups=group, found=len(found))
-    write_json(found) if as_json else out.print(warned_table(found, policy))
+    if listed.paused is not None:
+        err.print(str(listed.paused), style="yellow", highlight=False, soft_wrap=True)
+    write_json(found) if as_json else out.print(warned_table(found, listed.policy))
 
 
 @warnings_app.command("preview")

@@ -5,7 +5,7 @@ import re
 from language import _, worded
 from language.format import number
 from model.scores import ClassScores, Estimate, Scores
-from preprocessing.schema import Feature, Target, label_of
+from preprocessing.schema import Feature, Target
 
 
 def measure(scores: Scores) -> str:
@@ -21,14 +21,6 @@ def deciding(scores: Scores) -> Estimate:
 def space(unit: str) -> str:
     """A unit as it follows a number; nothing where there is none."""
     return f" {worded(unit)}" if unit else ""
-
-
-def pass_mark(target: Target) -> str:
-    """The least outcome that passes."""
-    mark = target.pass_mark or 0
-    return (
-        label_of(target.levels[int(mark)], target.labels) if target.levels else f"{number(mark, 3)}{space(target.unit)}"
-    )
 
 
 def span(column: Feature | Target) -> str:

@@ -101,20 +101,23 @@ class PlainRule:
 
     def answer(self, rows: Sequence[Row], *, generation: int, explain: int = 0) -> list[Answer]:  # noqa: ARG002 (as a model is asked; nothing explains a rule)
         """As `Predictor.answer`."""
-        return [self._plain(one) for one in self._predictor.answer(rows, generation=generation)]
+        said = self._predictor.answer(rows, generation=generation)
+        return [plain_answer(one, self.version) for one in said]
 
     def answer_columns(self, columns: Columns, *, generation: int, explain: int = 0) -> AnswerColumn:  # noqa: ARG002 (as above)
         """As `Predictor.answer_columns`."""
         said = self._predictor.answer_columns(columns, generation=generation)
-        others = {place: self._plain(one) for place, one in said.others.items()}
+        others = {place: plain_answer(one, self.version) for place, one in said.others.items()}
         return AnswerColumn(said.target, self.version, generation, said.naive, said.naive, others=others)
 
-    def _plain(self, said: Answer) -> Answer:
-        return Answer(
-            target=said.target,
-            value=said.naive,
-            naive=said.naive,
-            model=self.version,
-            generation=said.generation,
-            insufficient=() if said.naive is not None else said.insufficient,
-        )
+
+def plain_answer(said: Answer, version: str) -> Answer:
+    """What the plain rule says in the place of an answer, under a version: no range, no chance."""
+    return Answer(
+        target=said.target,
+        value=said.naive,
+        naive=said.naive,
+        model=version,
+        generation=said.generation,
+        insufficient=said.insufficient if said.naive is None else (),
+    )

@@ -120,6 +120,12 @@ class Predictor:
             return outputs[:, 0]
         return answered_levels(outputs, banded=self._curves is not None).astype(np.float64)
 
+    def chances_of(self, outputs: Floats) -> Floats | None:
+        """(n,) chances of ending below the pass mark, as `outputs` are answered with; None where none is told."""
+        if self.manifest.target.kind == "value":
+            return self._curves.below(outputs[:, 0])[:, 0] if self._curves else None
+        return _sum(list(outputs.T[: self._failing])) if self._failing else None
+
     def _in_target_units(self, said: NDArray[np.float32]) -> Floats:
         """What the graph says of each row as what it means."""
         raw, target = said.astype(np.float64), self.manifest.target

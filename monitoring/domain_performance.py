@@ -14,6 +14,7 @@ from monitoring.evidence import EvidenceColumns, evidence_among
 from monitoring.evidence_archive import EvidenceArchive, Selection
 from monitoring.fairness import Fairness, judge_fairness
 from monitoring.performance import TargetPerformance, measure_target, tellable
+from monitoring.warning_policy import WarningPolicy, policy_in_use
 from preprocessing.schema import DomainSchema, Target
 
 
@@ -49,16 +50,18 @@ def measure(
     for target in (schema.target_by_name[name] for name in targets or schema.target_by_name):
         known, left_out = evidence_among(archive.matched(target, asked))
         found.append(measure_target(target, known, left_out))
-        fairness += _by_moment(schema, target, known, top)
+        fairness += _by_moment(schema, target, known, top, policy_in_use(store, schema.name, target.name))
     return DomainPerformance(domain=schema.name, since=since, targets=tuple(found), fairness=tuple(fairness))
 
 
-def _by_moment(schema: DomainSchema, target: Target, known: EvidenceColumns, top: int | None) -> list[Fairness]:
+def _by_moment(
+    schema: DomainSchema, target: Target, known: EvidenceColumns, top: int | None, policy: WarningPolicy
+) -> list[Fairness]:
     there = known.take(known.answered)
     parts = {moment: there.at_moment(moment) for moment in schema.moments if moment in there.moments}
     told = tellable([part.students for part in parts.values()])
     return [
-        judge_fairness(schema, target, moment, part, top=top)
+        judge_fairness(schema, target, moment, part, top=top, policy=policy)
         for (moment, part), one in zip(parts.items(), told, strict=True)
         if one
     ]

@@ -1,7 +1,7 @@
 """Whom answers serve less well: the misses of each group, and whom of it a warning would have found, beside all others.
 
-A warning is an answer below the pass mark, or one of so many that are likeliest to end there; warning policies are not
-asked. Pure functions over columns that are evidence; nothing here changes a model or a threshold.
+A warning is an answer that gives the warning policy in use cause to warn, or one of so many that are likeliest to end
+below the pass mark. Pure functions over columns that are evidence; nothing here changes a model or a threshold.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from monitoring.calibration import effective_number
 from monitoring.evidence import FEW_GROUPS, EvidenceColumns
 from monitoring.performance import ENOUGH_OUTCOMES, tellable
 from monitoring.tails import TAIL_LEVEL, binomial_interval, student_p, student_quantile
+from monitoring.warned_rows import AnswerRows, warned_rows
+from monitoring.warning_policy import USUAL_WARNINGS, WarningPolicy
 from preprocessing.schema import DomainSchema, Target
 
 Floats = NDArray[np.float64]
@@ -105,7 +107,8 @@ class Fairness(msgspec.Struct, frozen=True, kw_only=True):
     """The answers about one target at one moment, at the threshold in use.
 
     pass_mark: of the target; None: nobody fails, and only misses are told. top: so many answers, the likeliest to fail,
-    are warned of; None: those below the pass mark. whole: all of them. cuts: columns that make two groups or more.
+    are warned of; None: those that give the warning policy, `policy` in words, cause. whole: all of them. cuts: columns
+    that make two groups or more.
     """
 
     target: str
@@ -113,17 +116,24 @@ class Fairness(msgspec.Struct, frozen=True, kw_only=True):
     unit: str
     pass_mark: float | None
     top: int | None
+    policy: str
     whole: GroupTreatment
     quadrants: Quadrants | None
     cuts: tuple[FairnessCut, ...]
 
 
 def judge_fairness(
-    schema: DomainSchema, target: Target, moment: str, known: EvidenceColumns, *, top: int | None = None
+    schema: DomainSchema,
+    target: Target,
+    moment: str,
+    known: EvidenceColumns,
+    *,
+    top: int | None = None,
+    policy: WarningPolicy = USUAL_WARNINGS,
 ) -> Fairness:
-    """How groups fared. known: answers at the moment that are evidence. top: as `Fairness` has it."""
+    """How groups fared. known: answers at the moment that are evidence. top, policy: as `Fairness` has them."""
     known = known.take(known.answered)
-    asked, clusters = _questions(target, known, top), known.clusters
+    asked, clusters = _questions(target, known, top, policy), known.clusters
     student = np.asarray(np.unique(known.student, return_inverse=True)[1], dtype=np.int64)
     whole = _cut(_Parts("", ("all",), np.zeros(known.n, np.int64)), student, asked, clusters)
     cuts = _all_parts(schema, known)
@@ -135,22 +145,32 @@ def judge_fairness(
         unit=target.unit if target.kind == "value" else "levels",
         pass_mark=target.pass_mark,
         top=top,
+        policy=str(policy),
         whole=all_of_them,
         quadrants=_quadrants(known, asked) if all_of_them.n is not None else None,
         cuts=tuple(FairnessCut(by=one.by, groups=found) for one, found in zip(cuts, judged, strict=True)),
     )
 
 
-def warned(target: Target, known: EvidenceColumns, top: int | None) -> Mask:
-    """(n,) answers that give cause to warn: those below the pass mark, or so many that are likeliest to end there, by
+def warned(target: Target, known: EvidenceColumns, top: int | None, policy: WarningPolicy) -> Mask:
+    """(n,) answers that give cause to warn: by the policy, or so many that are likeliest to end below the pass mark, by
     their chance, then by what was answered, then the oldest; those without a chance come last, as in lists of
     students."""
     if top is None:
-        return known.said < (np.nan if target.pass_mark is None else target.pass_mark)
+        mark = np.nan if target.pass_mark is None else target.pass_mark
+        return warned_rows(policy, mark, _answer_rows(known))
     found = np.zeros(known.n, dtype=bool)
     chance = np.where(np.isnan(known.below), -1.0, known.below)
     found[np.lexsort((known.said, -chance))[:top]] = True
     return found
+
+
+def _answer_rows(known: EvidenceColumns) -> AnswerRows:
+    """A model that says chances said none of a guess."""
+    tells = np.zeros(max(1, len(known.kinds)), dtype=bool)
+    tells[known.kind[~np.isnan(known.below)]] = True
+    student = np.asarray(np.unique(known.student, return_inverse=True)[1], dtype=np.int64)
+    return AnswerRows(known.said, known.below, tells[known.kind], known.place, student)
 
 
 class _Question(NamedTuple):
@@ -164,7 +184,7 @@ class _Question(NamedTuple):
     """The sign of a difference that is to a group's harm; 0: of none that is judged."""
 
 
-def _questions(target: Target, known: EvidenceColumns, top: int | None) -> list[_Question]:
+def _questions(target: Target, known: EvidenceColumns, top: int | None, policy: WarningPolicy) -> list[_Question]:
     all_of_them, gap = np.ones(known.n, dtype=bool), known.said - known.truth
     found = [
         _Question("miss", np.abs(gap), all_of_them, is_share=False, worse=1),
@@ -175,7 +195,7 @@ def _questions(target: Target, known: EvidenceColumns, top: int | None) -> list[
         found.append(_Question("covered", inside, ranged, is_share=True, worse=0))
     if target.pass_mark is None:
         return found
-    failed, told = known.truth < target.pass_mark, warned(target, known, top)
+    failed, told = known.truth < target.pass_mark, warned(target, known, top, policy)
     fails, warnings = failed.astype(np.float64), told.astype(np.float64)
     return [
         *found,

@@ -77,8 +77,9 @@ def students_table(found: AtRisk, target: Target) -> Table:
     unranked = [f"{count:,} {UNRANKED[why]}" for why, count in sorted(found.unranked.items())]
     shown = f"{len(found.students):,} of {found.ranked:,} students"
     caption = f"{shown} of whom the chance of ending below {found.pass_mark} ({found.target}) is known"
-    warned = [f"(!) {found.warning}"] if found.warning else []
-    told = "\n".join(["; ".join([caption, *unranked]), *warned])
+    policy = f"warned of (*): {found.warned:,}, by {found.policy}"
+    notes = [f"(!) {one}" for one in (found.paused, found.warning) if one]
+    told = "\n".join(["; ".join([caption, *unranked]), policy, *notes])
     table = Table(box=box.SIMPLE, caption=told, caption_justify="left")
     for head in (
         "student",
@@ -98,7 +99,7 @@ def students_table(found: AtRisk, target: Target) -> Table:
         place = one.student[:SHOWN_LETTERS], one.group or "", one.period or ""
         table.add_row(
             *place,
-            f"{one.below_pass:.1%}",
+            ("–" if one.below_pass is None else f"{one.below_pass:.1%}") + (" *" if one.warned else ""),
             value,
             " to ".join(low_high),
             "" if one.change is None else f"{one.change:+.1f}",
@@ -113,9 +114,10 @@ def warned_table(found: Sequence[Warned], policy: WarningPolicy) -> Table:
     table = Table(box=box.SIMPLE, caption=f"{len(found):,} students: {policy}", caption_justify="left")
     for head in ("student", "group", "period", "chance", "level", "answered (UTC)"):
         table.add_column(head, overflow="fold")
-    for answer, level in found:
-        who = answer.student[:SHOWN_LETTERS], answer.group or "", answer.period or ""
-        table.add_row(*who, f"{answer.below:.1%}", level or "", f"{answer.at:%Y-%m-%d %H:%M}")
+    for cause, level in found:
+        who = cause.student[:SHOWN_LETTERS], cause.group or "", cause.period or ""
+        chance = "answered below" if cause.below is None else f"{cause.below:.1%}"
+        table.add_row(*who, chance, level or "", f"{cause.at:%Y-%m-%d %H:%M}")
     return table
 
 
@@ -282,7 +284,7 @@ def threshold_words(found: Fairness) -> str:
     """What gives cause to warn."""
     if found.pass_mark is None:
         return "without a pass mark"
-    return "warned below the pass mark" if found.top is None else f"warned of the {found.top:,} likeliest to fail"
+    return f"warned of: {found.policy}" if found.top is None else f"warned of the {found.top:,} likeliest to fail"
 
 
 def _treatment(group: GroupTreatment) -> list[str]:

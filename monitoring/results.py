@@ -20,6 +20,7 @@ from monitoring.evidence import EvidenceColumns, evidence_among
 from monitoring.evidence_archive import EvidenceArchive, Selection
 from monitoring.fairness import Fairness, GroupTreatment, judge_fairness
 from monitoring.performance import TargetPerformance, measure_target, tellable
+from monitoring.warning_policy import WarningPolicy, policy_in_use
 from preprocessing.schema import DomainSchema, Target
 
 MOST_CELLS = 40  # of a grid of answers and outcomes, along each side
@@ -73,7 +74,8 @@ def results_of(
     moment = question.moment or newest_moment(matched) or next((one.moment for one in newest), None)
     moments = [moment] if moment is not None else []
     for timeline in follow_target(workspace, schema, target, matched, newest, moments, by=question.by):
-        found = _results(schema, target, matched, timeline, question)
+        policy = policy_in_use(workspace.store, domain, target.name)
+        found = _results(schema, target, matched, timeline, question, policy)
         return found if _may_be_told(schema, matched, timeline.moment) else _without_figures(found)
     return None
 
@@ -125,10 +127,10 @@ def results_by_moment(
     chosen = targets_to_follow(schema, targets, moments)
     archive, newest = EvidenceArchive(workspace.store, schema, workspace.learned), newest_of(workspace, domain, asked)
     for target in chosen:
-        matched = archive.matched(target, asked)
+        matched, policy = archive.matched(target, asked), policy_in_use(workspace.store, domain, target.name)
         question = ResultsQuestion(target=target.name, asked=asked, by=by, top=top)
         for timeline in follow_target(workspace, schema, target, matched, newest, moments, by=by):
-            yield _results(schema, target, matched, timeline, question)
+            yield _results(schema, target, matched, timeline, question, policy)
 
 
 def newest_moment(matched: EvidenceColumns) -> str | None:
@@ -142,6 +144,7 @@ def _results(
     matched: EvidenceColumns,
     timeline: ErrorTimeline,
     question: ResultsQuestion,
+    policy: WarningPolicy,
 ) -> Results:
     known, left_out = evidence_among(matched.at_moment(timeline.moment))
     whole = measure_target(target, known, left_out)
@@ -151,7 +154,7 @@ def _results(
         moment=timeline.moment,
         timeline=timeline,
         whole=whole,
-        fairness=judge_fairness(schema, target, timeline.moment, known, top=question.top),
+        fairness=judge_fairness(schema, target, timeline.moment, known, top=question.top, policy=policy),
         cells=cells_of(target, known) if question.with_cells and whole.mae is not None else (),
     )
 

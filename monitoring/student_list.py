@@ -6,40 +6,42 @@ It reads what was answered, page by page, answers nobody anew and knows no name.
 
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from datetime import datetime
-from functools import partial
+from functools import cached_property, partial
+from itertools import islice
 from statistics import median, mode
 from typing import Literal, NamedTuple, TypeVar
 
-from database.newest import OF_ALL, AskedAbout, NewestAnswer, Reason, SilentAnswer, Which, place_of
+from database.newest import OF_ALL, AskedAbout, NewestAnswer, Reason, SilentAnswer, Which, chance_of, place_of
 from database.records import Answer, Cell, Prediction
-from database.store import PredictionLog
+from database.store import RecordStore
 from model.objections import Objections
+from model.pauses import Pause
 from model.readable import least_move, number_of, said_about
+from monitoring.warning_lists import Warned, WarningCause, WarningList, came_before, in_order_of_need
+from monitoring.warning_policy import LIKELIER_THAN_NOT, WarningPolicy
 from preprocessing.schema import DomainSchema, Target
 
 FEWEST_OTHERS = 10
 """Students beside one from whom it may be told what is usual."""
 
-LIKELIER_THAN_NOT = 0.5
-"""The chance from which somebody is said to be likely to end below the pass mark."""
-
-Shown = Literal["all", "likely", "guess", "unanswered"]
-"""Who is in a list: all, those who are likely to end below the pass mark, those about whom an answer was a guess, those
-without one."""
+Shown = Literal["all", "warned", "guess", "unanswered"]
+"""Who is in a list: all, those whom the policy in use warns of, those about whom an answer was a guess, those without
+one."""
 
 SILENT_OF: dict[Shown, Reason] = {"guess": "out_of_range", "unanswered": "insufficient"}
 
 P = TypeVar("P", NewestAnswer, SilentAnswer)
 
-ListPlace = NewestAnswer | SilentAnswer
+ListPlace = NewestAnswer | SilentAnswer | WarningCause
 """Where a page of a list ends, and the next one begins."""
 
 
 class ListedStudent(NamedTuple):
     """A student (a pseudonym) in a group and period. said: the newest prediction. silent: why it tells no chance.
 
-    earlier: the prediction before. fresh: whether only since the time that was asked for, the student is likely to end
-    below the pass mark; False where no time was.
+    earlier: the prediction before. fresh: whether the student gives cause to warn, and did not before the time that was
+    asked for; False where no time was. warned: whether the policy in use warns of the student; level: of urgency, where
+    it parts any.
     """
 
     student: str
@@ -50,6 +52,8 @@ class ListedStudent(NamedTuple):
     silent: Reason | None = None
     earlier: Prediction | None = None
     fresh: bool = False
+    warned: bool = False
+    level: str | None = None
 
     def change(self, target: Target) -> float | None:
         """How far the answer moved since the one before, in target units or levels; None where one of both is none."""
@@ -72,11 +76,15 @@ class ListPage(NamedTuple):
 
 class ListCounts(NamedTuple):
     """Of how many students the newest answer says what. likely: of `ranked`, which have a chance, those who are
-    likelier than not to end below the pass mark. unranked: those without one, by reason."""
+    likelier than not to end below the pass mark. unranked: those without one, by reason. warned: whom the policy in use
+    warns of. paused: that the plain rule, or nobody, answers meanwhile."""
 
     likely: int
     ranked: int
     unranked: dict[Reason, int]
+    warned: int
+    policy: WarningPolicy
+    paused: Pause | None
 
     @property
     def students(self) -> int:
@@ -89,31 +97,43 @@ class StudentLists:
 
     def __init__(
         self,
-        log: PredictionLog,
+        store: RecordStore,
         schema: DomainSchema,
         target: Target,
         which: Which = OF_ALL,
         objected: Objections | None = None,
     ) -> None:
-        self._log = log
+        self._log = store
         self._target = target
         self._about = (schema.name, target.name, which)
         self._objected = objected
+        self.warnings = WarningList(store, schema, target, which, objected or ())
+
+    @cached_property
+    def _warned(self) -> dict[str, Warned] | None:
+        """By prediction, in their order; None where a large enough chance is all that is asked."""
+        if self.warnings.by_chance_alone:
+            return None
+        return {one.cause.prediction: one for one in self.warnings.warned()}
 
     def counts(self) -> ListCounts:
         """How many students there are."""
         count = partial(self._log.count_newest, *self._about, but=self._objected.students if self._objected else ())
         known, likely = count(), count(least=LIKELIER_THAN_NOT).known
-        return ListCounts(likely, known.known, dict(known.without))
+        warned = count(least=self.warnings.policy.threshold).known if self._warned is None else len(self._warned)
+        how = self.warnings.policy, self.warnings.paused
+        return ListCounts(likely, known.known, dict(known.without), warned, *how)
 
     def page(
         self, shown: Shown = "all", *, after: ListPlace | None = None, limit: int = 100, since: datetime | None = None
     ) -> ListPage:
-        """So many students of a list. since: from when on somebody is new among the likely ones."""
+        """So many students of a list. since: from when on somebody is new among those who give cause to warn."""
         found: list[ListPlace] = []
-        if shown in ("all", "likely") and not isinstance(after, SilentAnswer):
-            found += self._ranked(LIKELIER_THAN_NOT if shown == "likely" else 0.0, after, limit)
-        if shown != "likely" and len(found) < limit:
+        if shown == "warned":
+            found += self._warned_of(after if isinstance(after, WarningCause) else None, limit)
+        elif shown == "all" and not isinstance(after, SilentAnswer):
+            found += self._ranked(0.0, after if isinstance(after, NewestAnswer) else None, limit)
+        if shown != "warned" and len(found) < limit:
             silent = partial(self._log.silent_answers, *self._about, why=SILENT_OF.get(shown))
             behind = after if isinstance(after, SilentAnswer) else None
             found += without_objected(
@@ -129,6 +149,14 @@ class StudentLists:
     def _ranked(self, least: float, after: NewestAnswer | None, limit: int) -> list[NewestAnswer]:
         ask = partial(self._log.newest_answers, *self._about, least=least)
         return without_objected(lambda before, few: ask(before=before, limit=few), after, limit, self._objected or ())
+
+    def _warned_of(self, after: WarningCause | None, limit: int) -> list[WarningCause]:
+        if self._warned is None:
+            behind = None if after is None or after.below is None else NewestAnswer(*after[:5], after.below)
+            return [WarningCause(*one) for one in self._ranked(self.warnings.policy.threshold, behind, limit)]
+        causes = (one.cause for one in self._warned.values())
+        left = (one for one in causes if after is None or in_order_of_need(one) > in_order_of_need(after))
+        return list(islice(left, limit))
 
     def _listed(self, found: Sequence[ListPlace], since: datetime | None) -> list[ListedStudent]:
         """The students with their predictions: the newest, the one before, the last one from before `since`."""
@@ -156,16 +184,25 @@ class StudentLists:
         answer = said_about(said, self._target) if said else None
         if said is None or answer is None:
             return None
-        then = known.get(old or "")
-        was_likely = then is not None and _likely(said_about(then, self._target))
+        then, cause = known.get(old or ""), self.warnings.cause_in(said)
+        gave_cause = then is not None and self.warnings.cause_in(then) is not None
+        warned = (
+            self._warned.get(said.id) if self._warned is not None else self.warnings.warning(cause) if cause else None
+        )
         return ListedStudent(
             *place[:3],
             said,
             answer,
-            silent=place.why if isinstance(place, SilentAnswer) else None,
+            silent=place.why if isinstance(place, SilentAnswer) else _why_silent(answer),
             earlier=known.get(before or ""),
-            fresh=new and _likely(answer) and not was_likely,
+            fresh=new and cause is not None and not gave_cause,
+            warned=warned is not None,
+            level=warned.level if warned else None,
         )
+
+
+def _why_silent(answer: Answer) -> Reason | None:
+    return chance_of(answer)[1] or None
 
 
 def missing_of(one: ListedStudent, schema: DomainSchema) -> tuple[tuple[str, ...], int]:
@@ -188,23 +225,10 @@ def without_objected(
     return found
 
 
-def came_before(one: AskedAbout, newest: ListPlace) -> bool:
-    """Whether a prediction about the same is an earlier one: of an earlier week, or said before the newest. What was
-    said of the newest week before, when less of it was known, is no step of its own."""
-    if one.period != newest.period:
-        return True
-    is_week_of = not place_of(newest.group, newest.period)
-    return not is_week_of and (one.at, one.prediction) < (newest.at, newest.prediction)
-
-
 def _last(others: Iterable[AskedAbout]) -> str | None:
     """The newest of predictions about the same."""
     newest = max(others, key=lambda one: one.age, default=None)
     return newest and newest.prediction
-
-
-def _likely(answer: Answer | None) -> bool:
-    return answer is not None and answer.below_pass is not None and answer.below_pass >= LIKELIER_THAN_NOT
 
 
 def middles_of(students: Sequence[ListedStudent], schema: DomainSchema) -> dict[str | None, dict[str, Cell]]:

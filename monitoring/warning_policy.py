@@ -17,7 +17,9 @@ from database.records import Document, Event, digest
 from database.store import RecordStore
 from database.withdrawal import require_nobody_named
 from errors import Category, GradewatchError
-from monitoring.student_list import LIKELIER_THAN_NOT
+
+LIKELIER_THAN_NOT = 0.5
+"""The chance from which somebody is said to be likely to end below the pass mark."""
 
 POLICY_KIND = "warning policy"
 """The kind of the documents, one of each domain and target: its versions, and which was in use when."""
@@ -74,6 +76,11 @@ class WarningPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
         """Equal for equal policies."""
         return digest(msgspec.to_builtins(self))[:12]
 
+    @property
+    def looks_back(self) -> bool:
+        """Whether earlier answers about a student decide, too."""
+        return self.transitions_only or self.cool_down_days > 0
+
     def level_of(self, chance: float) -> str | None:
         """The level of urgency of a chance; None where the policy parts none.
 
@@ -122,6 +129,12 @@ def policy_in_use(store: RecordStore, domain: str, target: str) -> WarningPolicy
     """The one that holds."""
     history = policies_in_use(store, domain, target)
     return history[-1].policy if history else USUAL_WARNINGS
+
+
+def policy_until(store: RecordStore, domain: str, target: str, until: datetime) -> WarningPolicy:
+    """The one that held then."""
+    before = [one.policy for one in policies_in_use(store, domain, target) if one.at < until]
+    return before[-1] if before else USUAL_WARNINGS
 
 
 def activate_policy(

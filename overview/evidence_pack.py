@@ -32,7 +32,7 @@ from monitoring.evidence import evidence_among
 from monitoring.evidence_archive import EvidenceArchive, Selection
 from monitoring.fairness import judge_fairness
 from monitoring.performance import measure_target, tellable
-from monitoring.warning_policy import policies_in_use
+from monitoring.warning_policy import policies_in_use, policy_until
 from preprocessing.schema import DomainSchema
 
 MOST_OF_A_KIND = 1_000_000
@@ -197,8 +197,9 @@ def _performance(workspace: Workspace, asked: PackQuestion) -> Files:
             there = known.take(known.answered)
             parts = {moment: there.at_moment(moment) for moment in schema.moments if moment in there.moments}
             may = tellable([part.students for part in parts.values()])
+            policy = policy_until(workspace.store, name, target.name, asked.until)
             fair = [
-                judge_fairness(schema, target, moment, part)
+                judge_fairness(schema, target, moment, part, policy=policy)
                 for (moment, part), one in zip(parts.items(), may, strict=True)
                 if one
             ]

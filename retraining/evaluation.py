@@ -25,9 +25,11 @@ from model.export import ParityError
 from model.predictor import Predictor
 from monitoring.drift_monitor import profile_for
 from monitoring.row_findings import changed_of, effective_shares_of_model, origin_of, reference_of, with_answers
+from monitoring.warned_rows import AnswerRows, warned_rows
+from monitoring.warning_policy import USUAL_WARNINGS, WarningPolicy
 from preprocessing.schema import DomainSchema, Target
 from retraining.holdout import COPIES, Holdout, among, hold_out
-from retraining.policy import PromotionEvidence, PromotionPolicy, decide, refusal, with_the_unasked
+from retraining.policy import PromotionEvidence, PromotionPolicy, Side, decide, refusal, with_the_unasked
 from training.train import NotTrainable
 
 NOT_MADE = Condition(name="made", met=False)
@@ -57,9 +59,17 @@ class Contest:
 
 
 def contest(
-    schema: DomainSchema, key: ChampionKey, champion: Bundle, holdout: Holdout, policy: PromotionPolicy, fit: Fit
+    schema: DomainSchema,
+    key: ChampionKey,
+    champion: Bundle,
+    holdout: Holdout,
+    policy: PromotionPolicy,
+    fit: Fit,
+    *,
+    warnings: WarningPolicy = USUAL_WARNINGS,
 ) -> Contest:
-    """A challenger trained by `fit` on the teaching rows, judged with the champion on the others."""
+    """A challenger trained by `fit` on the teaching rows, judged with the champion on the others. warnings: the policy
+    by which help is missed or not."""
     if holdout.judging.is_empty():
         why = _nothing_to_judge(holdout, schema)
         asked = with_the_unasked([compared("rows", 0, policy.min_rows)])
@@ -69,7 +79,7 @@ def contest(
     except (NotTrainable, ParityError) as error:
         why = f"no challenger: {error}"
         return Contest(refusal(why, left_out=holdout.left_out, conditions=with_the_unasked([NOT_MADE])))
-    decision = judge(schema, key, champion, challenger, holdout, policy)
+    decision = judge(schema, key, champion, challenger, holdout, policy, warnings=warnings)
     if decision.winner == "challenger":
         return Contest(decision, challenger)
     try:
@@ -87,11 +97,13 @@ def judge(
     challenger: Bundle,
     holdout: Holdout,
     policy: PromotionPolicy,
+    *,
+    warnings: WarningPolicy = USUAL_WARNINGS,
 ) -> PromotionDecision:
     """The decision of `retraining.policy` on the errors of both on the judging rows, in the target's unit."""
     target = schema.target_by_name[key.target]
     min_gain = target.min_gain if policy.min_gain is None else policy.min_gain
-    evidence = collect_evidence(schema, champion, challenger, holdout)
+    evidence = collect_evidence(schema, champion, challenger, holdout, warnings)
     decision = decide(evidence, policy, min_gain=min_gain, unit=target.unit or ("levels" if target.levels else ""))
     said = evidence.naive if decision.winner == "plain rule" else evidence.challenger
     shift = shift_of(evidence.champion, said, target) if decision.gain else None
@@ -119,7 +131,7 @@ def shift_of(old: Floats, new: Floats, target: Target) -> AnswerShift:
     )
 
 
-def judge_shadow(
+def judge_shadow(  # noqa: PLR0913 - what a trial is judged on
     schema: DomainSchema,
     key: ChampionKey,
     champion: Bundle,
@@ -129,6 +141,7 @@ def judge_shadow(
     policy: PromotionPolicy,
     *,
     arrived: Mapping[str, int] | None = None,
+    warnings: WarningPolicy = USUAL_WARNINGS,
 ) -> PromotionDecision | None:
     """What a shadow trial came to, on those rows of an ordered typed `frame` whose ids are `fresh`, from after its
     beginning; None while there are fewer than the policy's `trial_rows`, or all are of one cluster. arrived: when each
@@ -137,7 +150,7 @@ def judge_shadow(
     holdout = among(hold_out(frame, schema, key, seen, share=1.0, arrived=arrived), fresh)
     if holdout.count < max(1, policy.trial_rows) or len(np.unique(holdout.clusters)) < 2:
         return None
-    return judge(schema, key, champion, challenger, holdout, policy)
+    return judge(schema, key, champion, challenger, holdout, policy, warnings=warnings)
 
 
 def complete_rows(frame: pl.DataFrame, schema: DomainSchema, key: ChampionKey) -> pl.DataFrame:
@@ -195,8 +208,15 @@ def _remedy(rows: pl.DataFrame, schema: DomainSchema, kind: str) -> str:
     return f"only rows of a later {schema.period} than all that it learned from judge, or of another {kind}"
 
 
-def collect_evidence(schema: DomainSchema, champion: Bundle, challenger: Bundle, holdout: Holdout) -> PromotionEvidence:
-    """Both models and the plain rule on the very same held-out rows. Slices: protected columns, groups, and of a class
+def collect_evidence(
+    schema: DomainSchema,
+    champion: Bundle,
+    challenger: Bundle,
+    holdout: Holdout,
+    warnings: WarningPolicy = USUAL_WARNINGS,
+) -> PromotionEvidence:
+    """Both models and the plain rule on the very same held-out rows, and whom each gives the policy cause to warn of.
+    Slices: protected columns, groups, and of a class
     what it turned out to be: no grade may be told credibly worse than before."""
     rows = holdout.judging
     outcomes = outcomes_of(rows, schema, challenger.manifest.target.name)
@@ -207,17 +227,44 @@ def collect_evidence(schema: DomainSchema, champion: Bundle, challenger: Bundle,
     target = challenger.manifest.target
     if target.kind == "ordered_class":
         slices[target.name] = rows[target.name].to_numpy().astype(str)
+    both: dict[Side, Predictor] = {"champion": old, "challenger": new}
+    outputs = {side: one.outputs_of_frame(rows) for side, one in both.items()}
+    said = {side: one.as_numbers(outputs[side]) for side, one in both.items()}
+    said["naive"] = naive_numbers_of(new.manifest, rows)
+    below = {side: one.chances_of(outputs[side]) for side, one in both.items()}
     return PromotionEvidence(
         outcomes=outcomes,
-        champion=old.numbers_of(rows),
-        challenger=new.numbers_of(rows),
-        naive=naive_numbers_of(new.manifest, rows),
+        champion=said["champion"],
+        challenger=said["challenger"],
+        naive=said["naive"],
+        causes=_causes(warnings, target.pass_mark, rows, said, below),
         clusters=holdout.clusters,
         slices=slices,
         megabytes=challenger.megabytes,
         units=holdout.units,
         pass_mark=target.pass_mark,
     )
+
+
+def _causes(
+    warnings: WarningPolicy,
+    mark: float | None,
+    rows: pl.DataFrame,
+    said: Mapping[Side, Floats],
+    below: Mapping[Side, Floats | None],
+) -> dict[Side, NDArray[np.bool_]]:
+    """Of each side, (n,) rows that give the policy cause to warn."""
+    if mark is None:
+        return {}
+    named = [name for name in ("_group", "_period") if name in rows.columns]
+    place = rows.select(pl.struct(named).rank("dense")).to_series().to_numpy() if named else np.zeros(rows.height)
+    nobody, each = np.zeros(rows.height, dtype=bool), np.arange(rows.height)
+    found: dict[Side, NDArray[np.bool_]] = {}
+    for side, numbers in said.items():
+        chances = below.get(side)
+        told = np.full(rows.height, np.nan) if chances is None else chances
+        found[side] = warned_rows(warnings, mark, AnswerRows(numbers, told, nobody, place.astype(np.int64), each))
+    return found
 
 
 def outcomes_of(frame: pl.DataFrame, schema: DomainSchema, name: str) -> np.ndarray[tuple[int], np.dtype[np.float64]]:

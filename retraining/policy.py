@@ -30,6 +30,9 @@ MAX_MEGABYTES = 20.0
 FEWEST_FAILED = 10
 """Students of a slice who failed, below whom the share that is warned of says nothing."""
 
+Side = Literal["champion", "challenger", "naive"]
+"""Whose answers stand beside the outcomes."""
+
 FOLLOWING_LEVEL = 0.99
 """At which answers must be seen to go along with the outcomes; against them, it is a mistake in the file."""
 
@@ -77,7 +80,8 @@ class PromotionEvidence(msgspec.Struct, frozen=True, kw_only=True):
 
     slices: column name to (n,) values by which students are told apart. megabytes: of the challenger's graph. units:
     (n,) labels each, of which rows with the same count once where rows are counted. pass_mark: outcomes below it have
-    failed, and answers below it give cause to warn; None: there is none.
+    failed; None: there is none. causes: by whose answers, (n,) rows that they give cause to warn of; those below the
+    pass mark if nothing is said of them.
     """
 
     outcomes: Floats
@@ -89,6 +93,11 @@ class PromotionEvidence(msgspec.Struct, frozen=True, kw_only=True):
     megabytes: float = 0.0
     units: tuple[NDArray[np.int64], ...] = ()
     pass_mark: float | None = None
+    causes: Mapping[Side, NDArray[np.bool_]] = {}
+
+    def missed_by(self, whose: Side, mark: float) -> Floats:
+        """(n,) 1 where the answers of one side give no cause to warn."""
+        return np.where(self.causes.get(whose, getattr(self, whose) < mark), 0.0, 1.0)
 
     def count(self) -> int:
         """How many rows say something of their own."""
@@ -146,7 +155,7 @@ def decide(
                 conditions=with_the_unasked(passed),
             )
             return msgspec.structs.replace(refused, min_gain=min_gain, unit=unit)
-    shown = _showing(evidence, evidence.challenger, policy, min_gain, unit)
+    shown = _showing(evidence, "challenger", policy, min_gain, unit)
     rule = evidence.gain(evidence.challenger, evidence.naive, policy.level)
     conditions = (*passed, *shown.conditions, compared("plain rule", rule.lower, 0.0))
     failures = (*shown.failures, *_beaten_by_rule(rule, unit))
@@ -200,14 +209,11 @@ def _mean_error(evidence: PromotionEvidence, said: Floats) -> Estimate:
     return mean_with_interval(absolute_errors(evidence.outcomes, said), evidence.clusters)
 
 
-def _showing(
-    evidence: PromotionEvidence, said: Floats, policy: PromotionPolicy, min_gain: float, unit: str
-) -> _Showing:
-    """What the answers `said` show, and lack to take the champion's place, beside the plain rule's vote."""
-    gain, slices = (
-        evidence.gain(evidence.champion, said, policy.level),
-        slice_gains(evidence, said, policy, min_gain),
-    )
+def _showing(evidence: PromotionEvidence, whose: Side, policy: PromotionPolicy, min_gain: float, unit: str) -> _Showing:
+    """What the answers of one side show, and lack to take the champion's place, beside the plain rule's vote."""
+    said: Floats = getattr(evidence, whose)
+    gain = evidence.gain(evidence.champion, said, policy.level)
+    slices = slice_gains(evidence, whose, policy, min_gain)
     conditions = (
         compared("gain", gain.mean, min_gain),
         compared("not luck", gain.lower, 0.0),
@@ -271,7 +277,7 @@ def _with_rule(
 ) -> PromotionDecision:
     """The decision with the plain rule in the champion's place, where it shows all that a challenger must."""
     min_gain, unit = decision.min_gain or 0.0, decision.unit
-    shown = _showing(evidence, evidence.naive, policy, min_gain, unit)
+    shown = _showing(evidence, "naive", policy, min_gain, unit)
     gain = shown.gain
     if shown.failures or gain.flat:
         return decision
@@ -342,24 +348,24 @@ class _Part(NamedTuple):
     clusters: NDArray[np.int64]
 
 
-def slice_gains(evidence: PromotionEvidence, said: Floats, policy: PromotionPolicy, min_gain: float) -> list[SliceGain]:
-    """The gain of the answers `said` in every slice that is large enough to be judged.
+def slice_gains(evidence: PromotionEvidence, whose: Side, policy: PromotionPolicy, min_gain: float) -> list[SliceGain]:
+    """The gain of the answers of one side in every slice that is large enough to be judged.
 
     All slices together are found worse by mere luck with a chance of 1 - level at most (Bonferroni).
     """
-    parts = list(_parts(evidence, said, policy))
+    parts = list(_parts(evidence, whose, policy))
     level = 1 - (1 - policy.level) / max(1, len(parts))
     most = {"miss": min_gain, "found": policy.max_missed}
     return [_slice_gain(part, level=level, allowed=most[part.about]) for part in parts]
 
 
-def _parts(evidence: PromotionEvidence, said: Floats, policy: PromotionPolicy) -> Iterator[_Part]:
+def _parts(evidence: PromotionEvidence, whose: Side, policy: PromotionPolicy) -> Iterator[_Part]:
     """By column and value: the misses of a slice, and who of it failed and was not warned of."""
-    old, new = absolute_errors(evidence.outcomes, evidence.champion), absolute_errors(evidence.outcomes, said)
+    old, new = (absolute_errors(evidence.outcomes, said) for said in (evidence.champion, getattr(evidence, whose)))
     failed = np.zeros(len(old), dtype=bool)
     if (mark := evidence.pass_mark) is not None:
         failed = evidence.outcomes < mark
-        missed, then_missed = (np.where(answers < mark, 0.0, 1.0) for answers in (evidence.champion, said))
+        missed, then_missed = evidence.missed_by("champion", mark), evidence.missed_by(whose, mark)
     for column, values in sorted(evidence.slices.items()):
         for value in np.unique(values):
             rows = values == value

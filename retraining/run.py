@@ -39,6 +39,7 @@ from model.registry import find_model, install, load_bundle
 from model.trial import NoSuchTrial, Trial, TrialRefused, running_trial, start_trial, stop_trial
 from model.workspace import Workspace
 from monitoring.drift_files import drift_record
+from monitoring.warning_policy import policy_in_use
 from preprocessing.schema import DomainSchema
 from retraining.evaluation import complete_rows, contest, drift_since, judge_shadow
 from retraining.experiments import follow
@@ -334,7 +335,8 @@ def _challenge(
         bundle, partners[:] = _train(run, key, offered, plain_rule=plain_rule)
         return bundle
 
-    held = contest(run.schema, key, bundle, holdout, run.policy, fit)
+    warnings = policy_in_use(run.workspace.store, run.schema.name, key.target)
+    held = contest(run.schema, key, bundle, holdout, run.policy, fit, warnings=warnings)
     result = Result(key=key, champion=known, drift=drift, decision=held.decision)
     if held.challenger is None:
         return result
@@ -434,7 +436,9 @@ def _judge_trial(
         return None
     arrived = arrivals(records)
     fresh = {record.id for record in records if record.at > trial.started}
-    decision = judge_shadow(run.schema, champion.key, bundle, challenger, frame, fresh, run.policy, arrived=arrived)
+    warnings = policy_in_use(run.workspace.store, run.schema.name, champion.target)
+    sides = bundle, challenger, frame, fresh, run.policy
+    decision = judge_shadow(run.schema, champion.key, *sides, arrived=arrived, warnings=warnings)
     if decision is None:
         return None
     if decision.verdict != "promote" or decision.winner != "challenger":

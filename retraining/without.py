@@ -12,10 +12,11 @@ from errors import Category, GradewatchError
 from model.bundle import Bundle
 from model.decision import AnswerShift, SliceGain
 from model.scores import Estimate, PairedGain, absolute_errors, mean_with_interval
+from monitoring.warning_policy import policy_in_use
 from preprocessing.schema import DomainSchema
 from retraining.evaluation import collect_evidence, complete_rows, shift_of
 from retraining.holdout import Holdout, arrivals, hold_out, ordered_frame
-from retraining.policy import PromotionEvidence, slice_gains
+from retraining.policy import PromotionEvidence, Side, slice_gains
 from retraining.run import Run
 from training.train import NotTrainable, train_task
 
@@ -30,8 +31,8 @@ class WithoutColumn(msgspec.Struct, frozen=True, kw_only=True):
     """What a model without a column does otherwise, on n rows that neither of both has seen.
 
     mae, mae_without: of both, in `unit`. gain: how much smaller the error is without, shift: how far answers move and
-    over the pass mark. failed: outcomes below it; found, found_without: of these, how many are answered with less.
-    slices: of students of whom there are enough; positive is in favour of the model without.
+    over the pass mark. failed: outcomes below it; found, found_without: of these, how many are
+    warned of. slices: of students of whom there are enough; positive is in favour of the model without.
     """
 
     key: str
@@ -68,7 +69,8 @@ def leave_out(run: Run, key: ChampionKey, column: str) -> WithoutColumn:
         less = _learned(run, without(run.schema, column), key, holdout)
     except NotTrainable as error:
         raise NotTrainable(f"without {column}: {error}") from error
-    return _compared(run, key, column, collect_evidence(run.schema, whole, less, holdout))
+    warnings = policy_in_use(run.workspace.store, run.schema.name, key.target)
+    return _compared(run, key, column, collect_evidence(run.schema, whole, less, holdout, warnings))
 
 
 def without(schema: DomainSchema, column: str) -> DomainSchema:
@@ -98,7 +100,8 @@ def _compared(run: Run, key: ChampionKey, column: str, evidence: PromotionEviden
     target = run.schema.target_by_name[key.target]
     old, new, mark = evidence.champion, evidence.challenger, target.pass_mark
     failed = evidence.outcomes < mark if mark is not None else np.zeros(len(old), dtype=bool)
-    found = [None if mark is None else int((said[failed] < mark).sum()) for said in (old, new)]
+    sides: tuple[Side, Side] = ("champion", "challenger")
+    found = [None if mark is None else int((evidence.missed_by(side, mark)[failed] == 0).sum()) for side in sides]
     maes = [mean_with_interval(absolute_errors(evidence.outcomes, said), evidence.clusters) for said in (old, new)]
     min_gain = target.min_gain if run.policy.min_gain is None else run.policy.min_gain
     return WithoutColumn(
@@ -113,5 +116,5 @@ def _compared(run: Run, key: ChampionKey, column: str, evidence: PromotionEviden
         failed=None if mark is None else int(failed.sum()),
         found=found[0],
         found_without=found[1],
-        slices=tuple(slice_gains(evidence, new, run.policy, min_gain)),
+        slices=tuple(slice_gains(evidence, "challenger", run.policy, min_gain)),
     )

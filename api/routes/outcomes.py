@@ -138,13 +138,14 @@ def performance(
     since: Annotated[Instant | None, Query(description="of predictions made from then on")] = None,
     limit: Annotated[int | None, Query(ge=1, le=100_000, description="the newest so many per target, else all")] = None,
     top: Annotated[
-        int | None, Query(ge=1, le=1_000_000, description="warn of the so many likeliest to fail, not by the pass mark")
+        int | None,
+        Query(ge=1, le=1_000_000, description="warn of the so many likeliest to fail, not by the policy in use"),
     ] = None,
 ) -> Response:
     """How far answers were from what happened, beside the plain rule on the same rows; and at each moment, whom a
-    warning at the pass mark (or the `top` so many) found and how groups fared. Of fewer than ten students no figure is
-    told; to choose by `since`, `limit` or `top` takes the permission to read predictions. Whoever is confined to groups
-    is told of these alone."""
+    warning by the policy in use (or of the `top` so many) found and how groups fared. Of fewer than ten students no
+    figure is told; to choose by `since`, `limit` or `top` takes the permission to read predictions. Whoever is confined
+    to groups is told of these alone."""
     if any(
         choice is not None for choice in (since, limit, top)
     ):  # two choices that differ by one student would tell of that one

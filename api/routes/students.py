@@ -52,6 +52,7 @@ class Ranked:
     top_k: Annotated[int, Query(ge=1, le=MOST_RANKED, description="so many students")] = 100
     target: Annotated[str | None, Query(description="the first one with a pass mark by default")] = None
     at_least: Annotated[float, Query(ge=0, le=1, description="only students with so large a chance")] = 0.0
+    warned: Annotated[bool, Query(description="only those whom the warning policy in use warns of")] = False
     after: Annotated[str | None, Query(description="`next` of the page before")] = None
 
 
@@ -69,8 +70,8 @@ def students(
         raise BadQueryParameter(f"target is one of {', '.join(schema.target_by_name)}")
     least, after, limit = ranked.at_least, ranked.after, ranked.top_k
     store, sees_all = state.workspace.store, groups_of(request) is None
-    paged: dict[str, Any] = {"least": least, "after": after, "limit": limit, "sees_all": sees_all}
-    found = at_risk(store, schema, target, which=which, objected=state.workspace.objections, **paged)
+    paged: dict[str, Any] = {"least": least, "after": after, "limit": limit, "warned": ranked.warned}
+    found = at_risk(store, schema, target, which=which, sees_all=sees_all, objected=state.workspace.objections, **paged)
     if found.behind:
         ask_in_passing(store, principal_of(request).name)
     noted(request, "students listed", domain, groups=which.groups, period=which.period, found=len(found.students))

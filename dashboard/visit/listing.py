@@ -14,6 +14,7 @@ from database.newest import Which
 from database.records import Factor, Outcome, Prediction
 from model.asked_again import factors_of
 from monitoring.student_list import ListCounts, ListPage, ListPlace, Shown, StudentLists
+from monitoring.warning_lists import WarningList
 from reports.archive import ReportEntry, read_report, reports_of
 from reports.class_list import read_names
 from reports.forms import write_report
@@ -103,6 +104,18 @@ class ListQuestions(VisitBase):
         became = store.student_outcomes(domain, student)
         own = [one for one in became if one.prediction in ids or (one.group, one.period) in seen]
         return SeenStudent(student, found, own)
+
+    def warning_of(self, domain: str, target: str, prediction: Prediction) -> bool:
+        """Whether the policy in use warns of the student of the newest prediction in a group."""
+        require_of(self._principal, "read", self._own(domain))
+        require_groups(self._principal, [prediction.group])
+        workspace, schema = self._shared.workspace, self.schemas[domain]
+        which = Which(None if prediction.group is None else [prediction.group], prediction.period)
+        about = schema.target_by_name[target]
+        listed = WarningList(workspace.store, schema, about, which, workspace.objections)
+        return listed.cause_in(prediction) is not None and any(
+            one.cause.prediction == prediction.id for one in listed.warned()
+        )
 
     def advice(self, domain: str, prediction: Prediction) -> Advice | None:
         """Weak subjects, what stands out and a plan, by one prediction that the visitor sees."""

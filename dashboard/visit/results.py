@@ -15,6 +15,7 @@ from jobs.uploads import match_file
 from monitoring.days import midnight
 from monitoring.evidence_archive import EvidenceArchive, Seen, Selection
 from monitoring.results import Results, ResultsQuestion, newest_moment, results_of
+from monitoring.warning_policy import policy_in_use
 from preprocessing.reading.raw_table import UnreadableFile
 
 KEPT_SECONDS, MOST_KEPT = 60.0, 20
@@ -46,7 +47,9 @@ class ResultQuestions(VisitBase):
             require_of(self._principal, "read", self._own(domain))
         start, groups, cells = _day_of(since), self._groups, self.may("read", self._own(domain))
         newest, kept = self._shared.workspace.store.changes(domain).newest, self._shared.kept
-        key = (domain, target, moment, start, until, top, cells, None if groups is None else tuple(groups), newest)
+        policy = policy_in_use(self._shared.workspace.store, domain, target).version
+        among = None if groups is None else tuple(groups)
+        key = (domain, target, moment, start, until, top, cells, among, newest, policy)
         if (known := kept.get(key)) is not None and monotonic() - known[0] < KEPT_SECONDS:
             return known[1]
         asked = Selection(start, groups=groups, until=until)

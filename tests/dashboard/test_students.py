@@ -84,7 +84,7 @@ def test_those_at_most_risk_come_first_numbers_are_numbers_and_the_rest_says_why
     assert "s2" not in set(table["student"])  # type: ignore[index]
     listed = [one.action for one in workspace.store.accesses(domain=HERE)]
     assert listed == ["students listed"], "once, although the page is drawn more often"
-    app.segmented_control(key="shown").set_value("likely").run()
+    app.segmented_control(key="shown").set_value("warned").run()
     assert len(shown_list(app)) == 1  # type: ignore[arg-type]
     app.segmented_control(key="shown").set_value("moved").run()
     assert list(shown_list(app)["change"]) == [-4.6]  # type: ignore[index]

@@ -96,8 +96,9 @@ def test_a_list_has_each_student_once_in_order(
         assert one.moved(TARGET) == (change is not None and abs(change) >= 0.4 - 1e-9)
     counts = lists.counts()
     assert (counts.ranked, counts.students) == (len(ranked), len(found)), "as many as are listed"
-    assert counts.likely == sum(chance >= 0.5 for chance in ranked)
-    assert [one.said.id for one in walk(lists, shown="likely")] == [
+    assert counts.likely == counts.warned == sum(chance >= 0.5 for chance in ranked)
+    assert [one.warned for one in found] == [(one.answer.below_pass or 0) >= 0.5 for one in found]
+    assert [one.said.id for one in walk(lists, shown="warned")] == [
         one.said.id for one in found if (one.answer.below_pass or 0) >= 0.5
     ]
     for shown, why in (("guess", "out_of_range"), ("unanswered", "insufficient")):

@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,13 +12,13 @@ from rich.console import Console
 
 from clock import new_id
 from database.errors import Conflict
-from database.newest import NewestAnswer
 from database.records import Answer
 from database.store import RecordStore
 from database.withdrawal import NamesSomebody
+from model.pauses import RULE_OF, pause, resume
 from monitoring.render import preview_tables, warned_table
 from monitoring.student_list import StudentLists
-from monitoring.warning_lists import choose, preview, warned_of
+from monitoring.warning_lists import WarningCause, WarningList, choose, preview
 from monitoring.warning_policy import (
     USUAL_WARNINGS,
     BadWarningPolicy,
@@ -39,8 +40,8 @@ FEATURES = (
 BY_HAND: dict[str, str] = {"actor": "ann", "reason": "two advisors are ill"}
 
 
-def answer(number: int, below: float, group: str = "a") -> NewestAnswer:
-    return NewestAnswer(f"s{number}", group, None, f"p{number:04}", NOON + timedelta(minutes=number), below)
+def answer(number: int, below: float, group: str = "a") -> WarningCause:
+    return WarningCause(f"s{number}", group, None, f"p{number:04}", NOON + timedelta(minutes=number), below)
 
 
 chances = st.lists(st.tuples(st.sampled_from([0.1, 0.4, 0.5, 0.5, 0.9]), st.sampled_from("ab")), max_size=30)
@@ -73,13 +74,13 @@ def test_nobody_is_warned_of_twice_in_a_cool_down_nor_without_a_transition() -> 
     cool, moved = WarningPolicy(cool_down_days=7), WarningPolicy(transitions_only=True)
     for earlier, cooled, told in [
         ([], True, True),
-        ([(day, 0.8)], False, False),
-        ([(day, 0.2), (3 * day, 0.8)], False, True),
-        ([(8 * day, 0.8)], True, False),
+        ([(day, True)], False, False),
+        ([(day, False), (3 * day, True)], False, True),
+        ([(8 * day, True)], True, False),
     ]:
         found = [bool(choose(policy, [one], {"p0001": earlier})) for policy in (cool, moved)]
         assert found == [cooled, told]
-    every_day = [[(n * day, 0.9) for n in range(1, today + 1)] for today in range(30)]
+    every_day = [[(n * day, True) for n in range(1, today + 1)] for today in range(30)]
     assert [at for at, earlier in enumerate(every_day) if choose(cool, [one], {"p0001": earlier})] == [0, 8, 16, 24]
 
 
@@ -117,13 +118,17 @@ def fill(store: RecordStore, students: int = 40) -> DomainSchema:
     return schema
 
 
+def warned(store: RecordStore, schema: DomainSchema, policy: WarningPolicy | None = None) -> list[str]:
+    return [one.cause.student for one in WarningList(store, schema, MARK, policy=policy).warned()]
+
+
 def test_a_list_and_what_a_policy_would_change_on_every_store(store: RecordStore) -> None:
     schema = fill(store)
-    usual = [one.answer.student for one in warned_of(store, schema, MARK, USUAL_WARNINGS)]
+    usual = warned(store, schema)
     assert usual == [f"s{number:02}" for number in range(39, 17, -1)]
-    moved = [one.answer.student for one in warned_of(store, schema, MARK, WarningPolicy(transitions_only=True))]
+    moved = warned(store, schema, WarningPolicy(transitions_only=True))
     assert moved == [f"s{number:02}" for number in range(22, 17, -1)]  # below one half the day before
-    assert warned_of(store, schema, MARK, USUAL_WARNINGS, objected=["s39"])[0].answer.student == "s38"
+    assert WarningList(store, schema, MARK, objected=["s39"]).warned()[0].cause.student == "s38"
     found = preview(store, schema, MARK, WarningPolicy(capacity=3))
     said = {f"s{number:02}": round(number / 40 * 0.9 + 0.1, 3) for number in range(40)}
     six = [f"s{number}" for number in range(39, 33, -1)]
@@ -139,7 +144,7 @@ def test_a_list_and_what_a_policy_would_change_on_every_store(store: RecordStore
     told = {name: pair[0].students for name, pair in found.groups.items() if "sex" in name}
     assert told == {"sex F": None, "sex M": None}  # these would give the six away
     paper = Console(record=True, width=120)
-    paper.print(*preview_tables(found), warned_table(warned_of(store, schema, MARK, USUAL_WARNINGS), USUAL_WARNINGS))
+    paper.print(*preview_tables(found), warned_table(WarningList(store, schema, MARK).warned(), USUAL_WARNINGS))
     assert "0 come in and 16 go, beside the policy in use" in paper.export_text()
 
 
@@ -158,17 +163,47 @@ def test_whoever_is_at_risk_for_weeks_is_warned_of_once_and_where_it_is_now(stor
                 at, domain=schema.name, student=student, group=group, period=period, answers=(said,)
             )
             store.add_predictions([asked])
-    warned = {
-        policy: [(one.answer.student, one.answer.group) for one in warned_of(store, schema, MARK, policy)]
+    listed = {
+        policy: [
+            (one.cause.student, one.cause.group) for one in WarningList(store, schema, MARK, policy=policy).warned()
+        ]
         for policy in (USUAL_WARNINGS, WarningPolicy(capacity=1), WarningPolicy(cool_down_days=20))
     }
-    assert [*warned.values()] == [[("s1", "b"), ("s2", "b")], [("s1", "b")], [("s2", "b")]]
-    assert warned_of(store, schema, MARK, WarningPolicy(transitions_only=True))[0].answer.student == "s2"
+    assert [*listed.values()] == [[("s1", "b"), ("s2", "b")], [("s1", "b")], [("s2", "b")]]
+    assert warned(store, schema, WarningPolicy(transitions_only=True))[0] == "s2"
     counts = StudentLists(store, schema, MARK).counts()
     assert (counts.likely, counts.students) == (2, 3)
     [listed] = [one for one in StudentLists(store, schema, MARK).page().students if one.student == "s1"]
     assert listed.earlier is not None
     assert (listed.earlier.period, listed.earlier.group) == ("2025-26 W02", "a")
+
+
+def test_while_answers_are_paused_the_plain_rule_says_whom_to_warn_of(store: RecordStore) -> None:
+    schema = fill(store)
+    usual, by_rule = warned(store, schema), [f"s{number:02}" for number in range(0, 40, 4)]
+    pause(store, schema.name, "plain rule", **BY_HAND)
+    assert warned(store, schema) == by_rule, "by what stands beside answers that were given before"
+    said = Answer(target="mark", value=8.0, naive=8.0, model=f"{RULE_OF}m", generation=1)
+    guess = msgspec.structs.replace(said, model="m", out_of_range=("x",))
+    for student, answered in (("s01", said), ("s02", guess)):
+        one = {"student": student, "group": "class 1", "inputs": {"x": 1.0}, "answers": (answered,)}
+        store.add_predictions([make_prediction(NOON + timedelta(days=3), domain=schema.name, period=None, **one)])
+    lists = StudentLists(store, schema, MARK)
+    assert lists.counts().warned == len(warned(store, schema)) == 12  # both by the rule beside them
+    assert warned(store, schema)[0] in ("s01", "s02"), "who lies lowest comes first"
+    assert set(warned(store, schema, WarningPolicy(capacity=1))) <= {"s00", "s01", "s02"}
+    pause(store, schema.name, "none", **BY_HAND)
+    assert warned(store, schema) == []
+    resume(store, schema.name, **BY_HAND)
+    assert warned(store, schema) == [*usual, "s01"], "the rule answered one of them last; a guess gives no cause"
+    listed, place = list[str](), None
+    lists = StudentLists(store, schema, MARK)
+    while page := lists.page("warned", after=place, limit=4):
+        listed, place = [*listed, *(one.student for one in page.students if one.warned)], page.next
+        if place is None:
+            break
+    assert listed == [*usual, "s01"]
+    assert lists.counts().warned == len(listed)
 
 
 def test_policies_come_into_use_and_go_back_like_models_and_no_two_at_once(store: RecordStore) -> None:

@@ -280,6 +280,19 @@ def test_a_group_whose_failing_students_would_go_without_help_keeps_its_champion
         )
 
 
+def test_help_is_missed_where_the_warning_policy_finds_no_cause_whatever_answers_say() -> None:
+    failed = np.arange(100) < 40
+    outcomes = np.where(failed, 5.0, 15.0)
+    warned = {"champion": failed, "challenger": failed & (np.arange(100) >= 30)}
+    case = PromotionEvidence(
+        outcomes=outcomes, champion=outcomes, challenger=outcomes, naive=outcomes, clusters=np.arange(100),
+        slices={"sex": np.where(np.arange(100) % 2, "F", "M")}, pass_mark=10.0, causes=warned,
+    )  # fmt: skip
+    worse = [one.worse for one in slice_gains(case, "challenger", PromotionPolicy(), 0.01) if one.about == "found"]
+    same = slice_gains(msgspec.structs.replace(case, causes={}), "challenger", PromotionPolicy(), 0.01)
+    assert (worse, [one.worse for one in same if one.about == "found"]) == ([True, True], [False, False])
+
+
 def test_who_is_missed_by_luck_stops_hardly_anybody() -> None:
     draw, stopped = np.random.default_rng(2), 0
     for _ in range(200):
@@ -291,6 +304,6 @@ def test_who_is_missed_by_luck_stops_hardly_anybody() -> None:
             clusters=np.arange(600), slices=slices, pass_mark=43.0,
         )  # fmt: skip
         stopped += any(
-            part.worse for part in slice_gains(case, challenger, PromotionPolicy(), 0.01) if part.about == "found"
+            part.worse for part in slice_gains(case, "challenger", PromotionPolicy(), 0.01) if part.about == "found"
         )
     assert stopped <= 0.1 * 200

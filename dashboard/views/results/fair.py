@@ -5,7 +5,6 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard import words
 from dashboard.charts import draw
 from dashboard.figures import results as figures
 from dashboard.tables import LOCALIZED, number_column, show_table
@@ -25,7 +24,7 @@ Row = dict[str, object]
 
 
 def choose_threshold(visit: Visit, schema: DomainSchema, target: Target) -> int | None:
-    """The answers that are warned of: None for those below the pass mark, else the so many likeliest to fail. Two
+    """The answers that are warned of: None for those of the policy in use, else the so many likeliest to fail. Two
     thresholds that differ by one would tell of one student: to choose takes the permission to read predictions."""
     if target.pass_mark is None or not visit.may("read", schema.name):
         return None
@@ -36,7 +35,7 @@ def choose_threshold(visit: Visit, schema: DomainSchema, target: Target) -> int 
             ["mark", "top"],
             required=True,
             format_func=lambda one: {
-                "mark": _("answers below {mark}").format(mark=words.pass_mark(target)),
+                "mark": _("by the warning policy in use"),
                 "top": _("the likeliest to fail"),
             }[one],
             key=WARNED_BY,

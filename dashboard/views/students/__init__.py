@@ -57,7 +57,7 @@ def _draw_state(listing: Listing | None) -> None:
         state_line(State.INFO, _("Here you answer a student who asks what is known."))
         return
     counts = listing.counts
-    state = State.OPEN if not counts.students else State.LOOK if counts.likely else State.GOOD
+    state = State.OPEN if not counts.students else State.LOOK if counts.warned else State.GOOD
     state_line(state, listing.sentence, action=listing.draw_names)
 
 

@@ -26,6 +26,8 @@ from dashboard.views.students.sentences import (
     mark_words,
     name_of,
     numeric,
+    pause_words,
+    policy_words,
     range_words,
     reason_words,
     silent_words,
@@ -123,8 +125,8 @@ class Listing:
     def sentence(self) -> str:
         """How the students stand; who is new only where all who are likely to fail are on the page."""
         page, counts = self.page, self.counts
-        whole = self.places[-1] is None and (page.next is None or counts.likely <= LISTED_AT_ONCE)
-        new = sum(one.fresh for one in page.students) if whole and self.shown in ("all", "likely") else None
+        whole = self.places[-1] is None and (page.next is None or counts.warned <= LISTED_AT_ONCE)
+        new = sum(one.fresh for one in page.students) if whole and self.shown in ("all", "warned") else None
         return list_sentence(counts, new, self.target, self.given_from)
 
     @property
@@ -167,7 +169,7 @@ class Listing:
 
 
 def _shown(chosen: str) -> Shown:
-    choices: dict[str, Shown] = {"likely": "likely", "guess": "guess", "unanswered": "unanswered"}
+    choices: dict[str, Shown] = {"warned": "warned", "guess": "guess", "unanswered": "unanswered"}
     return choices.get(chosen, "all")
 
 
@@ -233,11 +235,13 @@ def _draw_filters(listing: Listing) -> None:
     counts, groups = listing.counts, listing.known_groups
     labels = {
         "all": _("All ({n})").format(n=count(counts.students)),
-        "likely": _("May fail ({n})").format(n=count(counts.likely)),
+        "warned": _("To warn of ({n})").format(n=count(counts.warned)),
         SHOW_MOVED: _("Moved"),
         "guess": _("A guess ({n})").format(n=count(counts.unranked.get("out_of_range", 0))),
         "unanswered": _("No answer ({n})").format(n=count(counts.unranked.get("insufficient", 0))),
     }
+    if listing.target.pass_mark is not None:
+        st.caption(pause_words(counts.paused) if counts.paused else policy_words(counts.policy))
     with st.container(horizontal=True, vertical_alignment="bottom", key="filters"):
         if len(groups) > 1:
             choose: Callable[..., Any] = st.pills if len(groups) <= PILLS else st.multiselect
@@ -358,6 +362,7 @@ def table_rows(
             "chance": shown_share(one.answer.below_pass),
             "in words": "" if one.answer.below_pass is None else chance_words(one.answer.below_pass),
             "change": None if change is None else round(change, digits),
+            "warned": (one.level or _("yes")) if one.warned else "",
             "new": one.fresh,
             "why": [silent] if silent else told,
             "plain": round(naive, digits) if isinstance(naive, float) else naive,
@@ -415,6 +420,7 @@ def _columns(target: Target) -> dict[str, Any]:
         "change": number_column(_("change"), digits, help=moved),
         "why": column.ListColumn(_("why"), width="large"),
         "plain": plain,
+        "warned": column.TextColumn(_("to warn of"), help=_("By the warning policy in use.")),
         "known": column.ProgressColumn(
             _("known"), format="percent", step=0.01, min_value=0.0, max_value=1.0, color="gray",
             help=_("How many of the facts that a model may see by then are there."),

@@ -119,6 +119,8 @@ def _of_place(choice: Choice, name: str, seen: SeenStudent, place: Place) -> One
 
 def _draw_answered(visit: Visit, one: OneStudent) -> None:
     _draw_head(one)
+    if one.target.pass_mark is not None and visit.warning_of(one.schema.name, one.target.name, one.newest):
+        st.caption(_("The warning policy in use warns of this student."))
     left, right = st.columns(2, gap="large")
     with left:
         _draw_answers(one)

@@ -7,10 +7,12 @@ from advice.cases import Done
 from database.newest import Reason
 from database.records import Answer, Cell, Factor
 from language import _, ngettext, worded
-from language.format import count, day, number, share
+from language.format import count, day, moment, number, share
 from language.format import interval as range_of
+from model.pauses import Pause
 from model.readable import decimals_of, rounded_value
 from monitoring.student_list import ListCounts, ListedStudent
+from monitoring.warning_policy import WarningPolicy
 from preprocessing.schema import DomainSchema, Feature, Target, label_of, title_of
 
 Names = Mapping[str, str]
@@ -94,10 +96,32 @@ def list_sentence(counts: ListCounts, new: int | None, target: Target, given_fro
         "{likely} of {n} students are likely to end below {mark}.",
         counts.likely,
     ).format(likely=count(counts.likely), n=count(counts.students), mark=mark_words(target))
+    if counts.warned != counts.likely:
+        said = _("{said} The warning policy in use warns of {n}.").format(said=said, n=count(counts.warned))
     if not new:
-        return said if new is None or not counts.likely else _("{said} None is new since last week.").format(said=said)
+        return said if new is None or not counts.warned else _("{said} None is new since last week.").format(said=said)
     fresh = ngettext("{said} {new} is new since last week.", "{said} {new} are new since last week.", new)
     return fresh.format(said=said, new=count(new))
+
+
+def policy_words(policy: WarningPolicy) -> str:
+    """Whom a warning policy warns of."""
+    told = [_("a chance of {share} or more").format(share=share(policy.threshold))]
+    if policy.capacity is not None:
+        told.append(_("of each group the {n} likeliest").format(n=count(policy.capacity)))
+    if policy.cool_down_days:
+        days = ngettext("nobody twice within {n} day", "nobody twice within {n} days", policy.cool_down_days)
+        told.append(days.format(n=count(policy.cool_down_days)))
+    if policy.transitions_only:
+        told.append(_("nobody who gave cause by the answer before"))
+    return _("Warned of: {policy}.").format(policy="; ".join(told))
+
+
+def pause_words(paused: Pause) -> str:
+    """That the plain rule, or nobody, answers."""
+    rule = _("Paused since {when}: warned of is whoever the plain rule answers below the pass mark.")
+    none = _("Paused since {when}: nothing is answered, and nobody is warned of.")
+    return (none if paused.answers == "none" else rule).format(when=moment(paused.at))
 
 
 def column_words(column: Feature, value: Cell) -> str:

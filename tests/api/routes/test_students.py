@@ -47,6 +47,10 @@ def test_the_newest_answers_are_ranked_by_chance_page_by_page_within_ones_groups
     assert [one["below_pass"] for one in ranked(top_k=500, at_least=0.5)["students"]] == [
         one for one in chances if one >= 0.5
     ]
+    warned = ranked(top_k=500, warned=True)
+    assert [one["below_pass"] for one in warned["students"]] == [one for one in chances if one >= 0.5]
+    assert (warned["warned"], warned["policy"]) == (len(warned["students"]), "a chance of 0.5 or more")
+    assert [one["warned"] for one in whole["students"]] == [one >= 0.5 for one in chances]
     for one in whole["students"][:3]:
         said = guarded.ask("GET", f"/api/v1/university/predictions/{one['prediction']}", confined).json()["answers"]
         assert {answer["target"]: answer["below_pass"] for answer in said} == dict.fromkeys(
