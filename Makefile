@@ -1,6 +1,6 @@
 # make run: set up, train, start API, worker, dashboard. make test: set up, run all tests. Nothing else is needed but
 # Python 3.11 or newer, git and make.
-.PHONY: run test check bench demo demo-check lock messages screenshots format clean torch tabicl images images-test manifests-test test-atlas
+.PHONY: run test check bench demo demo-check lock messages screenshots format clean torch temporal-test tabicl images images-test manifests-test test-atlas
 .DEFAULT_GOAL := run
 
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
@@ -66,6 +66,10 @@ demo-check: $(VENV)/.dev
 # PyTorch stands in no lock: its makers publish builds by processor and card, so no one set of hashes is right everywhere.
 torch: $(VENV)/.run
 	@$(INSTALL) torch==2.13.0
+
+# The recurrent network, trained for real, small: a minute.
+temporal-test: $(VENV)/.dev torch
+	$(BIN)/pytest tests/training/test_temporal.py
 
 # TabICL stands beside it, for the same reason.
 tabicl: torch

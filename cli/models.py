@@ -61,6 +61,7 @@ def train(
                 seed=seed,
                 max_megabytes=rules.promotion.max_megabytes,
                 foundation=[Path(name) for name in rules.training.foundation],
+                temporal=rules.training.temporal,
                 progress=progress,
             )
             trained = list(found)

@@ -58,6 +58,7 @@ def retrain(
                 policy=rules.promotion,
                 drift_policy=rules.drift,
                 foundation=[Path(name) for name in rules.training.foundation],
+                temporal=rules.training.temporal,
                 seed=seed,
                 dry=dry_run,
                 progress=progress,

@@ -32,7 +32,8 @@ NO_EFFECT = 1e-6
 class Explainer:
     """A model's occlusion effects (Zeiler and Fergus 2014; Covert et al. 2021: marginal feature removal).
 
-    An input is a column of the schema: all its encoded columns are replaced together. The effect is the answer minus
+    An input is a column of the schema: all its encoded columns are replaced together, and with it what is made of its
+    earlier weeks, as if they had always been so. The effect is the answer minus
     the mean answer over the reference's values of that input, each weighted by its share. outputs: (n, width) encoded
     rows to (n, outputs).
     """
@@ -41,8 +42,10 @@ class Explainer:
         self._outputs = outputs
         self._banded = manifest.bands is not None
         self._ordered = np.arange(len(manifest.target.levels), dtype=np.float64)
-        behind = np.array(manifest.encoding.columns)
-        self.features = tuple(name for name in manifest.inputs if name in manifest.reference)
+        source = {one["name"]: one["of"] for one in manifest.learned.get("features", ()) if one.get("of")}
+        behind = np.array([source.get(name, name) for name in manifest.encoding.columns])
+        self.features = tuple(name for name in manifest.inputs if name in manifest.reference and name not in source)
+        together = {name: [name, *(made for made, of in source.items() if of == name)] for name in self.features}
         parts = [_common(manifest.reference[name]) for name in self.features]
         self._starts = np.cumsum([0, *(len(part) for part in parts)])
         count = int(self._starts[-1])
@@ -51,7 +54,8 @@ class Explainer:
         self._weights = np.array([share for part in parts for _, share in part], dtype=np.float64)
         for name, (start, end), part in zip(self.features, pairwise(self._starts), parts, strict=True):
             self._replaced[start:end] = behind == name
-            self._values[start:end] = encode_rows(manifest.encoding, [{name: value} for value, _ in part])
+            rows = [dict.fromkeys(together[name], value) for value, _ in part]
+            self._values[start:end] = encode_rows(manifest.encoding, rows)
 
     def explain(self, rows: Sequence[Mapping[str, Cell]], X: Encoded, *, most: int) -> list[tuple[Factor, ...]]:
         """The `most` strongest factors of each row's answer; `X`: the same rows, encoded. Inputs without effect are no

@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -45,7 +45,7 @@ WORDING = (
 )
 """Keys that change how a file is read or a page reads, and not what a row means once it is read."""
 
-LATER_WORDS = ("within", "flags")
+LATER_WORDS = ("within", "flags", "of", "weeks_before", "weekly", "summed")
 """Keys that came later: without them a row means what it meant before there were any."""
 
 RESERVED = frozenset({
@@ -88,7 +88,8 @@ class Feature(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     no model input unless asked for. trusted: truly known by then, although it nearly tells the outcome: the leakage
     check lets it pass. family: what the column says of how a student is getting on, for advice; only a numeric column
     that is not protected has one. better: which of its values are. concern: a value (of better "higher": below it, else
-    above it) that is a reason for advice.
+    above it) that is a reason for advice. of: the column of whose weeks this one is made (`looking_back`), so many
+    weeks before; 0 where it sums several.
     """
 
     name: str
@@ -114,6 +115,8 @@ class Feature(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     family: Family | None = None
     better: Literal["higher", "lower"] = "higher"
     concern: float | None = None
+    of: str = ""
+    weeks_before: int = 0
 
 
 class Flag(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -186,7 +189,8 @@ class PanelSchema(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     entity: the column that says whose row it is, the domain's student. period: the column of the school week, the
     domain's period. window: school weeks that an answer may look back on. least_weeks: with fewer weeks of data there
     is no answer. sources: the kinds of observation that are asked for. time_zone: by which the days of schools go;
-    time_zones: of schools that have another.
+    time_zones: of schools that have another. weekly: columns whose values in each earlier week of the window are
+    columns as well, by what they are about. summed: columns of whose last weeks there are means and extremes.
     """
 
     entity: str
@@ -196,6 +200,13 @@ class PanelSchema(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     sources: tuple[ObservationKind, ...] = OBSERVATION_KINDS
     time_zone: str = "UTC"
     time_zones: dict[str, str] = {}
+    weekly: dict[str, tuple[str, ...]] = {}
+    summed: tuple[str, ...] = ()
+
+    @property
+    def spans(self) -> tuple[int, ...]:
+        """Of weeks, that `summed` columns are summed over."""
+        return tuple(sorted({span for span in (4, 12) if span < self.window} | {self.window}))
 
     def zone_of(self, school: str | None) -> ZoneInfo:
         """By which a school's days go."""
@@ -239,7 +250,8 @@ class DomainSchema(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
         for feature in document["features"]:
             if feature["known_at"] == self.moments[0]:
                 feature["known_at"] = ""
-        for part in (document, *document["features"], *document["targets"], *document["context"]):
+        parts = (document, *document["features"], *document["targets"], *document["context"], document["panel"] or {})
+        for part in parts:
             for words in (*WORDING, *(name for name in LATER_WORDS if not part.get(name))):
                 part.pop(words, None)
         if document["student"]:
@@ -433,9 +445,42 @@ def read_schema(text: str, *, source: str = "schema") -> DomainSchema:
         schema = _with_allowed(msgspec.convert(tomllib.loads(text), DomainSchema, strict=False))
     except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
         raise SchemaError(f"{source}: {error}") from None
+    schema = looking_back(schema)
     if problems := find_problems(schema):
         raise SchemaError("\n".join(f"{source}: {problem}" for problem in problems))
     return schema
+
+
+def looking_back(schema: DomainSchema) -> DomainSchema:
+    """The schema with the columns that its panel makes of earlier weeks: numbers like those of the column that they are
+    of, and missing where there was no such week."""
+    if schema.panel is None:
+        return schema
+    declared = [feature for feature in schema.features if not feature.of]
+    known = {feature.name: feature for feature in declared}
+    weekly = [known[name] for names in schema.panel.weekly.values() for name in names if name in known]
+    made = [_before(one, weeks) for one in weekly for weeks in range(1, schema.panel.window)]
+    summed = [known[name] for name in schema.panel.summed if name in known]
+    made += [_sum_of(one, how, span) for one in summed for span in schema.panel.spans for how in SUMS]
+    return msgspec.structs.replace(schema, features=(*declared, *made))
+
+
+SUMS = ("mean", "least", "most")
+"""What is said of the last weeks of a column."""
+
+
+def _before(one: Feature, weeks: int) -> Feature:
+    ago = f"{weeks} week{'s' if weeks > 1 else ''} before"
+    return _made_of(one, f"{one.name}_{weeks}_before", ago, weeks_before=weeks)
+
+
+def _sum_of(one: Feature, how: str, span: int) -> Feature:
+    return _made_of(one, f"{one.name}_{how}_{span}w", f"{how} of {span} weeks", integer=one.integer and how != "mean")
+
+
+def _made_of(one: Feature, name: str, said: str, **words: Any) -> Feature:
+    words = {"name": name, "of": one.name, "description": f"{one.description or one.name}, {said}"} | words
+    return msgspec.structs.replace(one, optional=True, aliases=(), family=None, concern=None, trusted=False, **words)
 
 
 def _with_allowed(schema: DomainSchema) -> DomainSchema:
@@ -491,6 +536,10 @@ def _panel_problems(schema: DomainSchema, panel: PanelSchema) -> list[str]:
         problems.append(f"panel: least_weeks {panel.least_weeks} is not between 1 and the window, {panel.window}")
     if not panel.sources:
         problems.append("panel: name at least one source")
+    numeric = {feature.name for feature in schema.features if feature.kind == "numeric"}
+    asked = [name for names in (*panel.weekly.values(), panel.summed) for name in names]
+    wrong = sorted({*asked} - numeric)
+    problems += [f"panel: {name!r} (weekly, summed) is no numeric column that is declared" for name in wrong]
     for zone in sorted({panel.time_zone, *panel.time_zones.values()}):
         try:
             ZoneInfo(zone)

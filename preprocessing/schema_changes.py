@@ -117,6 +117,8 @@ EFFECTS: Mapping[type, Mapping[str, Rule]] = {
         "family": Effect.SILENT,
         "better": Effect.SILENT,
         "concern": Effect.SILENT,
+        "of": Effect.STOP,  # made of something else
+        "weeks_before": Effect.STOP,
     },
     Target: {
         "name": Effect.STOP,

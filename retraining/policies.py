@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -27,6 +27,7 @@ KIND_WORDS: dict[Any, str] = {
     bool: "true or false",
     dict[str, float]: "a table of numbers by column",
     tuple[str, ...]: "a list of texts",
+    Literal["", "small", "large"]: '"small", "large" or "" for none',
 }
 
 
@@ -36,11 +37,13 @@ class BadPolicy(GradewatchError):
 
 class TrainingPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """window: how many of the newest labelled records a challenger learns from and is judged on; None: as many as the
-    workspace is set to. foundation: files of TabICL's checkpoints, which compete where rows are few. Raises ValueError
-    for a window of fewer than 100."""
+    workspace is set to. foundation: files of TabICL's checkpoints, which compete where rows are few. temporal: the size
+    of a recurrent network that competes where columns look back on earlier weeks; none "". Raises ValueError for a
+    window of fewer than 100."""
 
     window: int | None = None
     foundation: tuple[str, ...] = ()
+    temporal: Literal["", "small", "large"] = ""
 
     def __post_init__(self) -> None:
         if self.window is not None and self.window < FEWEST_RECORDS:

@@ -69,7 +69,7 @@ class Run:
 
     window: how many of the newest labelled records. dry: change nothing. lease: seconds for which a run that gives no
     sign of life keeps others out. id: shared by all models it trains, though each learns from rows of its own; made
-    of the records. foundation: files of foundation models, which compete with the others. holder: of the lease, where a
+    of the records. foundation, temporal: which further models compete (`training.train`). holder: of the lease, where a
     killed run is to be taken up under the same name.
     """
 
@@ -79,6 +79,7 @@ class Run:
     policy: PromotionPolicy = field(default_factory=PromotionPolicy)
     drift_policy: DriftPolicy = field(default_factory=DriftPolicy)
     foundation: Sequence[Path] = ()
+    temporal: str = ""
     actor: str = "retraining"
     seed: int = 0
     dry: bool = False
@@ -266,6 +267,7 @@ def _train(run: Run, key: ChampionKey, frame: pl.DataFrame, *, plain_rule: bool 
             seed=run.seed,
             max_megabytes=run.policy.max_megabytes,
             foundation=run.foundation,
+            temporal=run.temporal,
             progress=run.progress,
         )
     bundles = {one.bundle.manifest.target.name: _of_run(run.id, one.bundle) for one in found}

@@ -4,12 +4,13 @@ What else was tried, and earned no place, is in docs/decisions (0005 and later).
 of one group or a rare class in two. Nothing here looks at data.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 from sklearn.ensemble import (
     GradientBoostingClassifier,
     GradientBoostingRegressor,
@@ -20,20 +21,38 @@ from sklearn.ensemble import (
 )
 from sklearn.linear_model import LogisticRegression, RidgeCV
 
-from preprocessing.schema import Target
+from preprocessing.encode import Encoding
+from preprocessing.schema import Feature, Target
 
 Estimator = Any
 """A scikit-learn estimator (the library ships no types)."""
 
 
+def of_its_row(feature: Feature) -> bool:
+    """Whether a column is of its own row, and not made of the weeks before."""
+    return not feature.of
+
+
+def nothing_more(_frame: pl.DataFrame, _encoding: Encoding) -> Mapping[str, Any]:
+    """What most estimators are told beside rows and outcomes."""
+    return {}
+
+
 @dataclass(frozen=True)
 class Candidate:
     """A model to try. make: builds it unfitted from a seed, for so many rows. standardise: its numeric inputs need one
-    scale."""
+    scale. sees: which inputs it takes. tell: what its `fit` is told of the typed rows and their encoding, beside the
+    matrix and the outcomes."""
 
     name: str
     make: Callable[[int, int], Estimator]
     standardise: bool = False
+    sees: Callable[[Feature], bool] = of_its_row
+    tell: Callable[[pl.DataFrame, Encoding], Mapping[str, Any]] = nothing_more
+
+    def inputs_of(self, inputs: Sequence[Feature]) -> tuple[Feature, ...]:
+        """Those of `inputs` that it takes."""
+        return tuple(feature for feature in inputs if self.sees(feature))
 
 
 @dataclass(frozen=True)
@@ -42,6 +61,10 @@ class Mean:
 
     name: str
     parts: tuple[Candidate, ...]
+
+    def inputs_of(self, inputs: Sequence[Feature]) -> tuple[Feature, ...]:
+        """Those that its parts take."""
+        return self.parts[0].inputs_of(inputs)
 
 
 FOREST_ROWS = 5_000

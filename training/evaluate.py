@@ -191,24 +191,27 @@ def _values(column: pl.Series) -> tuple[tuple[Cell, float], ...]:
 def importance(fitted: Fitted, task: Task) -> dict[str, float]:
     """Input to the rise of the mean absolute error, in target units, when its values are shuffled (Breiman 2001).
 
-    `task` holds rows that `fitted` has not seen; 500 of them at most are used. Never below 0.
+    `task` holds rows that `fitted` has not seen; 500 of them at most are used. Never below 0. What is made of a
+    column's weeks is shuffled with it, and has none of its own: alone each tells little beside its neighbours.
     """
     generator = np.random.default_rng(task.seed)
     if task.frame.height > IMPORTANCE_ROWS:
         task = task.subset(np.sort(generator.choice(task.frame.height, IMPORTANCE_ROWS, replace=False)))
     X = encode_frame(fitted.encoding, task.frame)
-    behind = np.array(fitted.encoding.columns)
+    source = {feature.name: feature.of or feature.name for feature in task.inputs}
+    behind, sources = np.array([source[name] for name in fitted.encoding.columns]), list(dict.fromkeys(source.values()))
     shuffled = []
-    for feature in task.inputs:
+    for name in sources:
         for _ in range(IMPORTANCE_REPEATS):
             copy = X.copy()
-            copy[:, behind == feature.name] = X[generator.permutation(len(X))][:, behind == feature.name]
+            copy[:, behind == name] = X[generator.permutation(len(X))][:, behind == name]
             shuffled.append(copy)
     outputs = fitted.outputs_of(np.concatenate([X, *shuffled]))
     answers = outputs[:, 0] if task.target.kind == "value" else outputs.argmax(axis=1)
     errors = absolute_errors(np.tile(task.truth, len(answers) // len(X)), answers).reshape(-1, len(X)).mean(axis=1)
-    rises = errors[1:].reshape(len(task.inputs), IMPORTANCE_REPEATS).mean(axis=1) - errors[0]
-    return {feature.name: max(0.0, float(rise)) for feature, rise in zip(task.inputs, rises, strict=True)}
+    rises = errors[1:].reshape(len(sources), IMPORTANCE_REPEATS).mean(axis=1) - errors[0]
+    rise_of = dict(zip(sources, rises, strict=True))
+    return {feature.name: max(0.0, float(rise_of.get(feature.name, 0.0))) for feature in task.inputs}
 
 
 def missing_patterns(

@@ -91,12 +91,13 @@ def fit(candidate: Candidate | Mean, task: Task) -> Fitted:
     """
     if isinstance(candidate, Mean):
         return _mean_of([fit(part, task) for part in candidate.parts])
-    encoding = fit_encoding(task.inputs, task.frame, standardise=candidate.standardise)
+    encoding = fit_encoding(candidate.inputs_of(task.inputs), task.frame, standardise=candidate.standardise)
     center, scale, truth = _standardised(task)
     alone = task.target.kind == "ordered_class" and np.unique(truth).size == 1
     estimator = DummyClassifier() if alone else candidate.make(task.seed, task.frame.height)
+    told = {} if alone else candidate.tell(task.frame, encoding)
     with threadpool_limits(1, user_api="openmp"):
-        estimator.fit(encode_frame(encoding, task.frame), truth)
+        estimator.fit(encode_frame(encoding, task.frame), truth, **told)
     return Fitted(estimator, encoding, task.target, center, scale)
 
 

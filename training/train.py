@@ -42,6 +42,7 @@ from training.fit import Fitted, Floats, Progress, Task, Unseen, answer_unseen, 
 from training.gate import objections, questions, told_without_error
 from training.race import RACED_ROWS, overtaken
 from training.rule import fit_rule
+from training.window_models import window_candidates
 
 MINIMUM_ROWS = 50
 FEWEST_ASIDE = 20
@@ -127,6 +128,7 @@ class TrainingOptions(TypedDict, total=False):
     jobs: int | None
     max_megabytes: float
     foundation: Sequence[Path]
+    temporal: str
     progress: Progress
 
 
@@ -156,6 +158,7 @@ def train_task(  # noqa: PLR0913 (options, each by its name)
     jobs: int | None = None,
     max_megabytes: float = math.inf,
     foundation: Sequence[Path] = (),
+    temporal: str = "",
     progress: Progress = lambda _: None,
 ) -> list[Training]:
     """As `train`, all models of the task that a target belongs to: that of a value, then those of its bands.
@@ -164,6 +167,7 @@ def train_task(  # noqa: PLR0913 (options, each by its name)
     source: where the rows come from, kept in the lineage. jobs: threads (all cores by default); the result does not
     depend on it. max_megabytes: of a graph; a candidate with a larger one is left out by name (`Manifest.too_large`).
     foundation: checkpoints of TabICL, of which one competes as well where rows are few (`training.foundation`).
+    temporal: the size of a recurrent network that competes where columns look back (`training.window_models`); none "".
     """
     leader = ChampionKey(key.domain, schema.leader(key.target), key.moment)
     classes = [one for one in schema.banded(leader.target) if _are_bands(schema, leader.target, one, frame)]
@@ -174,7 +178,8 @@ def train_task(  # noqa: PLR0913 (options, each by its name)
     _require_none(leader, objections(task))
     experiment = _experiment(schema, leader.moment, frame, complete, task, _run_of(schema, frame, seed), source)
     also = foundation_candidates(foundation, task.target, task.frame.height)
-    experiment = replace(experiment, candidates=(*candidates_for(task.target.kind), *also))
+    looking = window_candidates(schema, task.target, task.inputs, temporal)
+    experiment = replace(experiment, candidates=(*candidates_for(task.target.kind), *looking, *also))
     training = _chosen(experiment, jobs or os.cpu_count() or 1, max_megabytes, progress)
     asked = tuple(questions(task, copied))
     found = _whole_task(experiment, training, classes)
@@ -220,6 +225,7 @@ def _small_enough(
         graph = export_graph(final.estimator, final.encoding.width, levels=len(task.target.levels))
         if len(graph) <= max_megabytes * 1e6:
             _require_signal(experiment, unseen[candidate.name].outputs)
+            experiment = replace(experiment, task=replace(task, inputs=candidate.inputs_of(task.inputs)))
             return _finish(experiment, candidate.name, final, graph, unseen[candidate.name], scores, too_large, left)
         too_large[candidate.name] = round(len(graph) / 1e6, 6)
     sizes = ", ".join(f"{name} {size:.3g} MB" for name, size in too_large.items())

@@ -17,7 +17,7 @@ RECIDIVISM_DAYS = 28
 
 def discipline_features(incidents: Incidents, shape: tuple[int, int], school_weeks: Mask) -> dict[str, Weeks]:
     """Features 30 to 42 by name, (S, W) = `shape` each. school_weeks: (S, W) in which the student had school."""
-    count, severity = _sums(incidents, shape), _sums(incidents, shape, incidents.severity)
+    count, severity = incident_sums(incidents, shape), incident_sums(incidents, shape, incidents.severity)
     count_4 = trailing(count, 4)
     return {
         "inc_w": count,
@@ -29,9 +29,9 @@ def discipline_features(incidents: Incidents, shape: tuple[int, int], school_wee
         "inc_accel_4v4": count_4 - earlier(count_4, 4),
         "sev_trend_8w": windows.slope(severity, school_weeks, 8, least=3, else_=0.0),
         "weeks_since_inc": _weeks_since(count),
-        "recid_4w_20w": trailing(_sums(incidents, shape, _soon_again(incidents)), 20),
+        "recid_4w_20w": trailing(incident_sums(incidents, shape, _soon_again(incidents)), 20),
         "same_type_repeat_20w": np.maximum(_most_of_one_type(incidents, shape) - 1.0, 0.0),
-        "removal_days_20w": trailing(_sums(incidents, shape, whole(incidents.removal_days)), 20) / WHOLE_PARTS,
+        "removal_days_20w": trailing(incident_sums(incidents, shape, whole(incidents.removal_days)), 20) / WHOLE_PARTS,
         "sev_escalation_20w": _escalation(incidents, shape, trailing(count, 20), trailing(severity, 20)),
     }
 
@@ -40,7 +40,8 @@ def _cells(incidents: Incidents, weeks: int) -> NDArray[np.int64]:
     return incidents.student.astype(np.int64) * weeks + incidents.week
 
 
-def _sums(incidents: Incidents, shape: tuple[int, int], weights: NDArray[np.float64] | None = None) -> Weeks:
+def incident_sums(incidents: Incidents, shape: tuple[int, int], weights: NDArray[np.float64] | None = None) -> Weeks:
+    """(S, W) what the incidents of each week have together, or how many there are."""
     found = np.bincount(_cells(incidents, shape[1]), weights, shape[0] * shape[1])
     return found.reshape(shape).astype(np.float64)
 
@@ -78,7 +79,8 @@ def _most_of_one_type(incidents: Incidents, shape: tuple[int, int]) -> Weeks:
     """How many incidents of the most frequent type there were in 20 weeks, type by type."""
     most = np.zeros(shape)
     for category in np.unique(incidents.category):
-        np.maximum(most, trailing(_sums(incidents, shape, (incidents.category == category) * 1.0), 20), out=most)
+        of_it = incident_sums(incidents, shape, (incidents.category == category) * 1.0)
+        np.maximum(most, trailing(of_it, 20), out=most)
     return most
 
 

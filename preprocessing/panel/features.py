@@ -11,12 +11,15 @@ import numpy as np
 import polars as pl
 
 from preprocessing.panel.attendance import attendance_features, attended
+from preprocessing.panel.channels import CHANNEL_NAMES, weekly_channels
 from preprocessing.panel.discipline import discipline_features
 from preprocessing.panel.events import Events, events_of
 from preprocessing.panel.grades import grade_features, marked
+from preprocessing.panel.look_back import with_look_back
 from preprocessing.panel.observations import Observations
 from preprocessing.panel.school_year import SchoolYear
 from preprocessing.panel.windows import Mask, Weeks, rate, trailing
+from preprocessing.schema import DomainSchema
 
 ATTENDANCE_FEATURES = (
     "att_rate_w", "att_rate_4w", "att_rate_ytd", "unexc_rate_4w", "exc_rate_4w", "tardy_rate_4w", "att_trend_8w",
@@ -43,22 +46,31 @@ POOLS = ("there", "scheduled", "attending", "points", "most", "marked")
 
 
 def weekly_features(
-    observations: Observations, year: SchoolYear, *, as_of: date | None = None, peers: pl.DataFrame | None = None
+    observations: Observations,
+    year: SchoolYear,
+    *,
+    as_of: date | None = None,
+    peers: pl.DataFrame | None = None,
+    schema: DomainSchema | None = None,
 ) -> pl.DataFrame:
     """A row for each student and week of enrolment up to `as_of`: keys, school_week, `FEATURE_NAMES` (Float64, null
     where they say nothing), whether attendance and marks were seen in the week, and weeks_of_data until then.
 
-    peers: as of `peers_of`, where the observations are not those of everybody.
+    peers: as of `peers_of`, where the observations are not those of everybody. schema: of a domain whose columns that
+    look back are wanted, too.
     """
     events = events_of(observations, year, as_of=as_of)
     peers = peers_of(events) if peers is None else peers
-    return rows_in_parts(events, peers, last_week=last_week(year, as_of))
+    return rows_in_parts(events, peers, last_week=last_week(year, as_of), schema=schema)
 
 
-def rows_in_parts(events: Events, peers: pl.DataFrame, *, last_week: int) -> pl.DataFrame:
-    """The rows of all students, computed by parts of whole schools."""
-    parts = [rows_of((peers, last_week), part) for part in events.parts(PART_STUDENTS)]
-    return pl.concat(parts) if parts else rows_of((peers, last_week), events)
+def rows_in_parts(
+    events: Events, peers: pl.DataFrame, *, last_week: int, schema: DomainSchema | None = None
+) -> pl.DataFrame:
+    """The rows of all students, computed by parts of whole schools. schema: as of `weekly_features`."""
+    shared = peers, last_week, schema
+    parts = [rows_looking_back(shared, part) for part in events.parts(PART_STUDENTS)]
+    return pl.concat(parts) if parts else rows_looking_back(shared, events)
 
 
 def last_week(year: SchoolYear, as_of: date | None) -> int:
@@ -110,6 +122,18 @@ def rows_of(shared: tuple[pl.DataFrame, int], events: Events) -> pl.DataFrame:
     scheduled, most = attended(events.status)[1], marked(events.marks, shape)[1]
     wanted = roster.enrolled & (np.arange(shape[1]) <= until)
     return _frame(events, found, seen=(scheduled > 0, most > 0), wanted=wanted)
+
+
+def rows_looking_back(shared: tuple[pl.DataFrame, int, DomainSchema | None], events: Events) -> pl.DataFrame:
+    """As `rows_of`, with the columns of the schema that look back, and what those are made of."""
+    peers, until, schema = shared
+    rows, roster = rows_of((peers, until), events), events.roster
+    if schema is None:
+        return rows
+    wanted = roster.enrolled & (np.arange(roster.year.weeks) <= until)
+    found = weekly_channels(events) if {*CHANNEL_NAMES} & {*schema.feature_by_name} else {}
+    rows = rows.with_columns(pl.Series(name, values[wanted], nan_to_null=True) for name, values in found.items())
+    return with_look_back(rows, schema)
 
 
 def _pools_at(events: Events, peers: pl.DataFrame) -> dict[str, Weeks]:

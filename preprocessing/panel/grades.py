@@ -26,12 +26,18 @@ def marked(marks: Assignments, shape: tuple[int, int]) -> tuple[Weeks, Weeks]:
     return _sums(marks, shape, ~np.isnan(marks.points))
 
 
+def marked_in(marks: Assignments, shape: tuple[int, int], subject: str) -> tuple[Weeks, Weeks]:
+    """As `marked`, of one subject."""
+    place = marks.subjects.index(subject) if subject in marks.subjects else -1
+    return _sums(marks, shape, ~np.isnan(marks.points) & (marks.subject == place))
+
+
 def grade_features(marks: Assignments, shape: tuple[int, int], pooled: Weeks) -> dict[str, Weeks]:
     """Features 15 to 29 by name, (S, W) = `shape` each. pooled: the 4-week percentage of each student's school and
     grade, NaN where there are too few peers."""
     points, most = marked(marks, shape)
     weekly, rate_4 = rate(points, most), rate(trailing(points, 4), trailing(most, 4))
-    assigned = trailing(_count(marks, shape, np.ones(len(marks.student), np.bool_)), 4)
+    assigned_4 = trailing(assigned(marks, shape, np.ones(len(marks.student), np.bool_)), 4)
     by_subject = _by_subject(marks, shape)
     return {
         "gpa_ytd": by_subject.pop("gpa_ytd"),
@@ -40,8 +46,8 @@ def grade_features(marks: Assignments, shape: tuple[int, int], pooled: Weeks) ->
         "pct_trend_8w": windows.slope(weekly, most > 0, 8, least=3),
         "pct_volatility_8w": _spread_of_assignments(marks, shape),
         "pct_delta_4v4": rate_4 - earlier(rate_4, 4, np.nan),
-        "missing_rate_4w": rate(trailing(_count(marks, shape, marks.missing), 4), assigned),
-        "late_rate_4w": rate(trailing(_count(marks, shape, marks.late), 4), assigned),
+        "missing_rate_4w": rate(trailing(assigned(marks, shape, marks.missing), 4), assigned_4),
+        "late_rate_4w": rate(trailing(assigned(marks, shape, marks.late), 4), assigned_4),
         **by_subject,
         "pct_vs_peers_4w": rate_4 - pooled,
     }
@@ -51,7 +57,8 @@ def _cells(marks: Assignments, shape: tuple[int, int]) -> NDArray[np.int64]:
     return marks.student.astype(np.int64) * shape[1] + marks.week
 
 
-def _count(marks: Assignments, shape: tuple[int, int], which: NDArray[np.bool_]) -> Weeks:
+def assigned(marks: Assignments, shape: tuple[int, int], which: NDArray[np.bool_]) -> Weeks:
+    """(S, W) how many of some assignments were posted in each week."""
     return _added(_cells(marks, shape)[which], None, shape)
 
 
@@ -115,8 +122,7 @@ def _subject_sums(marks: Assignments, shape: tuple[int, int]) -> tuple[Weeks, We
 
 def _of_one_subject(marks: Assignments, shape: tuple[int, int]) -> Iterator[tuple[str, Weeks]]:
     for name, subject in (("math_pct_8w", MATHEMATICS), ("ela_pct_8w", LANGUAGE_ARTS)):
-        place = marks.subjects.index(subject) if subject in marks.subjects else -1
-        points, most = _sums(marks, shape, ~np.isnan(marks.points) & (marks.subject == place))
+        points, most = marked_in(marks, shape, subject)
         yield name, rate(trailing(points, 8), trailing(most, 8))
 
 

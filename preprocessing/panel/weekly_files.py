@@ -15,8 +15,9 @@ import polars as pl
 
 from cluster import map_on
 from errors import Category, GradewatchError
+from preprocessing.panel.channels import CHANNEL_NAMES
 from preprocessing.panel.events import Events, events_of
-from preprocessing.panel.features import FEATURE_NAMES, PART_STUDENTS, last_week, peers_of, rows_of
+from preprocessing.panel.features import FEATURE_NAMES, PART_STUDENTS, last_week, peers_of, rows_looking_back
 from preprocessing.panel.folder import read_folder
 from preprocessing.panel.observations import WEEK_DAYS, BadObservations, Observations, newest_day
 from preprocessing.panel.outcomes import EVENT_COLUMNS, with_outcome
@@ -98,9 +99,9 @@ def write_weekly_rows(
         for events, newest, over in found:
             year = events.roster.year
             tell(f"computing {year.name}")
-            shared = peers_of(events), newest
+            shared = peers_of(events), newest, schema
             students.update(events.roster.students)
-            for rows in map_on(cluster, rows_of, events.parts(PART_STUDENTS), shared):
+            for rows in map_on(cluster, rows_looking_back, events.parts(PART_STUDENTS), shared):
                 enough = rows.filter(pl.col("weeks_of_data") >= least_weeks)
                 thin += rows.height - enough.height
                 files.append(Path(spool) / f"{len(files):06d}.arrow")
@@ -175,6 +176,6 @@ def _columns(
 
 def _bounded(column: Feature | Target | ContextColumn) -> pl.Expr:
     """A column, a computed number within the range that the domain declares: what is beyond it is at its end."""
-    if isinstance(column, Feature) and column.name in FEATURE_NAMES:
+    if isinstance(column, Feature) and (column.of or column.name in {*FEATURE_NAMES, *CHANNEL_NAMES}):
         return pl.col(column.name).clip(column.minimum, column.maximum)
     return pl.col(column.name)
