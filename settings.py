@@ -80,7 +80,7 @@ OF_API_KEY = "client"
 system that had it predict and ask for the cache, and change nothing."""
 
 
-KEPT_FOR_A_TIME = ("predictions", "outcomes", "batches", "reports", "cohort_reports", "observations")
+KEPT_FOR_A_TIME = ("predictions", "outcomes", "batches", "reports", "cohort_reports", "observations", "cases")
 """Kinds of what is kept for a time, beside the record of who looked at it."""
 
 
@@ -148,7 +148,8 @@ class Settings(BaseModel):
     tree_lookup: whether many rows go through small trees by tables. Both only save time; off goes the longer way.
     inbox: a folder, or s3:// or sftp:// address, whose files become uploads: DOMAIN/labeled|unlabeled|outcomes/FILE.
     keep_predictions, keep_outcomes, keep_batches, keep_reports (of drift), keep_cohort_reports, keep_observations,
-    keep_accesses: for how many days each is kept, and the record of access longest; for good where nothing is said.
+    keep_cases (from the newest step), keep_accesses: for how many days each is kept, and the record of access longest;
+    for good where nothing is said.
     mlflow_tracking_uri: an MLflow server (or folder) that is told of trainings and champions.
     model_version: the version that whoever started this means to serve; one that does not is only warned about.
     language: of the dashboard's pages, as en, de or fr; by default as each visitor's browser says.
@@ -214,6 +215,7 @@ class Settings(BaseModel):
     keep_reports: int | None = Field(default=None, ge=1)
     keep_cohort_reports: int | None = Field(default=None, ge=1)
     keep_observations: int | None = Field(default=None, ge=1)
+    keep_cases: int | None = Field(default=None, ge=1)
     keep_accesses: int | None = Field(default=None, ge=1)
     mlflow_tracking_uri: str = ""
     model_version: str = ""

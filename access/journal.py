@@ -11,7 +11,8 @@ from database.store import AccessLog
 
 Action = Literal[
     "predictions listed", "prediction read", "student looked up", "students listed", "report made", "report read",
-    "student exported", "student erased", "student noted", "notes read", "objection recorded", "objection lifted",
+    "student exported", "student erased", "student noted", "notes read", "steps imported",
+    "objection recorded", "objection lifted",
     "batch uploaded", "outcomes uploaded", "events sent", "export taken in", "withdrawn", "model downloaded",
     "drift judged", "training started", "retraining started", "champion promoted", "champion activated",
     "champion rolled back", "trial started", "trial stopped", "condition acknowledged", "cache emptied",

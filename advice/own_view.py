@@ -12,6 +12,7 @@ import msgspec
 
 from advice.advise import MOST_OWN, advise
 from advice.catalogue import Catalogue, ReasonFamily
+from advice.facts import name_words
 from advice.plan import Recommendation
 from advice.positions import Place, SubjectResult
 from database.records import Answer, Prediction
@@ -143,11 +144,12 @@ def _place(schema: DomainSchema, said: Prediction, finals: Mapping[str, float | 
         period=said.period,
         at=said.at,
         moment=worded(schema.moment_titles.get(said.moment, said.moment)),
-        answers=tuple(_answer(schema, target, one, finals.get(target.name)) for target, one in values_first),
+        answers=tuple(own_answer(schema, target, one, finals.get(target.name)) for target, one in values_first),
     )
 
 
-def _answer(schema: DomainSchema, target: Target, said: Answer, final: float | str | None) -> OwnAnswer:
+def own_answer(schema: DomainSchema, target: Target, said: Answer, final: float | str | None) -> OwnAnswer:
+    """What is expected of one target, or what became of it."""
     bare = OwnAnswer(
         target=target.name,
         about=title_of(target),
@@ -159,7 +161,7 @@ def _answer(schema: DomainSchema, target: Target, said: Answer, final: float | s
     if final is not None:
         return bare
     if said.value is None or said.out_of_range:
-        missing = tuple(_words(schema, name) for name in said.insufficient)
+        missing = tuple(name_words(schema, name) for name in said.insufficient)
         return msgspec.structs.replace(bare, missing=missing, unlike=bool(said.out_of_range))
     if isinstance(said.value, str):
         chances = said.probabilities or {}
@@ -170,11 +172,6 @@ def _answer(schema: DomainSchema, target: Target, said: Answer, final: float | s
         return msgspec.structs.replace(bare, value=value)
     low, high = (rounded_value(end, target, answered=False) for end in (low, high))
     return msgspec.structs.replace(bare, value=value, low=low, high=high, of_ten=round(TENTHS * (said.coverage or 0)))
-
-
-def _words(schema: DomainSchema, name: str) -> str:
-    column = schema.feature_by_name.get(name)
-    return title_of(column) if column else name
 
 
 def _subject(result: SubjectResult) -> OwnSubject:
@@ -188,6 +185,6 @@ def _step(schema: DomainSchema, one: Recommendation) -> OwnStep:
         what=worded(entry.what),
         how_long=worded(entry.how_long),
         family=reason.family,
-        about=", ".join(_words(schema, name) for name in reason.about.split(", ")),
+        about=", ".join(name_words(schema, name) for name in reason.about.split(", ")),
         url=entry.source.url,
     )

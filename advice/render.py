@@ -8,7 +8,8 @@ from rich.table import Table
 from rich.text import Text
 
 from advice.advise import Advice
-from advice.cases import CaseStep, Done
+from advice.case_steps import CaseStep, Done, Stage
+from advice.cases import CaseList
 from advice.catalogue import Catalogue, PlanEntry
 from advice.positions import FEWEST_OTHERS, SubjectResult
 
@@ -57,9 +58,22 @@ def _entry_words(entry: PlanEntry, why: str) -> str:
 
 DONE_WORDS: Mapping[Done, str] = {
     "talked": "talked to",
-    "helped": "helped already",
-    "not_useful": "not useful",
+    "accepted": "accepted",
+    "not_applicable": "does not apply",
+    "wrong": "wrong",
+    "helped": "help",
+    "reviewed": "looked back",
+    "closed": "closed",
     "note": "note",
+}
+
+STAGE_WORDS: Mapping[Stage, str] = {
+    "noted": "nothing decided",
+    "accepted": "accepted",
+    "helping": "help goes on",
+    "review_due": "review is due",
+    "reviewed": "reviewed",
+    "closed": "closed",
 }
 
 
@@ -70,8 +84,30 @@ def case_table(steps: Sequence[CaseStep]) -> Table:
         table.add_column(head, overflow="fold")
     for one in steps:
         chance = "" if one.answer is None or one.answer.below_pass is None else f"{one.answer.below_pass:.0%}"
-        what = f"{one.at:%Y-%m-%d %H:%M}", one.actor, DONE_WORDS[one.done], one.text
+        text = " ".join(part for part in (_help_words(one), one.text) if part)
+        what = f"{one.at:%Y-%m-%d %H:%M}", one.actor, DONE_WORDS[one.done], Text(text)
         table.add_row(*what, one.group or "", one.period or "", chance)
+    return table
+
+
+def _help_words(step: CaseStep) -> str:
+    given = step.help
+    if given is None:
+        return ""
+    days = f"{given.start} to {given.end}" if given.end else f"from {given.start}"
+    told = [f"{given.kind}, {days}", given.dose, given.owner and f"by {given.owner}"]
+    return "[" + ", ".join(part for part in told if part) + "]"
+
+
+def case_list_table(found: CaseList) -> Table:
+    """Where cases stand, a line for each."""
+    table = Table(box=box.SIMPLE, caption=f"{len(found.cases)} cases", caption_justify="left")
+    for head in ("student", "stands", "since (UTC)", "newest step", "group", "period"):
+        table.add_column(head, overflow="fold")
+    for one in found.cases:
+        step = f"{DONE_WORDS[one.step.done]} {_help_words(one.step)}".strip()
+        stands = STAGE_WORDS[one.state.stage], f"{one.state.since:%Y-%m-%d %H:%M}"
+        table.add_row(one.student, *stands, Text(step), one.state.group or "", one.state.period or "")
     return table
 
 

@@ -12,7 +12,8 @@ from starlette.responses import Response
 
 from access.roles import Role
 from advice.advise import Advice
-from advice.cases import CaseStep, Done, StudentCase
+from advice.case_steps import CaseStep, Done, HelpGiven
+from advice.cases import CaseList, StudentCase
 from advice.own_view import OwnView
 from api.errors import ProblemDocument
 from database.ingest import MatchedOutcomes, StoredOutcomes
@@ -37,6 +38,7 @@ from jobs.erasures import Erasure
 from model.cache import CacheState
 from model.card import ModelCard
 from model.objections import Objection
+from model.pauses import InPlace, Pause
 from model.trial import Mode, Trial
 from monitoring.at_risk import AtRisk
 from monitoring.domain_performance import DomainPerformance
@@ -332,15 +334,19 @@ class OfStudent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 class TakeStep(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Note what was done about a student: talked to, helped already, the answer was of no use; or a note, which needs
-    a text. text: names nobody. target: whose answer it follows, the first with a pass mark if none. group, period:
-    where; those of the newest answer if no group is given."""
+    """Note what was done about a student: talked to; the warning accepted, not applicable or wrong (with a reason as
+    text); helped; the help reviewed (with what came of it); the case closed; or a note, which needs a text. text: names
+    nobody. target: whose answer it follows, the first with a pass mark if none. group, period: where; those of the
+    newest answer if no group is given. help: of which kind, when and how much. at: when it was, with its zone, where
+    that is told later."""
 
     done: Done
     text: str = ""
     target: str | None = None
     group: str | None = None
     period: str | None = None
+    help: HelpGiven | None = None
+    at: datetime | None = None
 
 
 class EraseStudent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -427,6 +433,28 @@ class Rollback(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     target: str | None = None
     moment: str | None = None
     reason: str = "rolled back over the API"
+
+
+class SetPause(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Let no model answer in a domain, or in any where none is named. answers: what is given instead. reason: everybody
+    who asks is told, so that it names nobody."""
+
+    reason: str
+    domain: str | None = None
+    answers: InPlace = "plain rule"
+
+
+class ResumeAnswers(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Let the models of a domain answer again, or end what paused all of them."""
+
+    domain: str | None = None
+    reason: str = "resumed over the API"
+
+
+class Pauses(msgspec.Struct, frozen=True, kw_only=True):
+    """What is paused now; of all domains as `*`."""
+
+    pauses: Sequence[Pause]
 
 
 class DriftReports(msgspec.Struct, frozen=True, kw_only=True):
@@ -711,12 +739,12 @@ DESCRIBED: tuple[type, ...] = (
     PredictionResponse, PredictionsResponse, Health, CacheState, Cleared, Readiness, Domains, FoundPredictions,
     Prediction, Find, AtRisk, Advice, CohortReport, ReportSummaries, ReportSummary, MakeReport, ClassList,
     StoredBatch, Batches, Uploads, Upload, StoredOutcomes, MatchedOutcomes, DomainPerformance, Results, Models,
-    ModelCard, Successions, Promote, Activate, Rollback, DriftReports,
+    ModelCard, Successions, Promote, Activate, Rollback, Pause, Pauses, SetPause, ResumeAnswers, DriftReports,
     Trials, Trial, TrialReport, StartTrial, Conditions, ToldCondition, Acknowledge,
     DriftRecord, CompareDays, TrainFirst, Retrain, RetrainingRun, Retrainings, JobStatus, JobList, Outcome, Event,
     Problem, Token, Accesses, Access, Withdraw, Withdrawal, TakeEvents, StoredEvents, StoredExport,
     OfStudent, LinkStudent, LinkedUser, OwnPage, OwnObjection,
-    EraseStudent, Erasures, ObjectFor, Objection, TakeStep, CaseStep, StudentCase,
+    EraseStudent, Erasures, ObjectFor, Objection, TakeStep, CaseStep, StudentCase, CaseList,
     SignIn, OlderScore, OlderScores, OlderGrade, OlderOutlook, OlderQueued, OlderCleared, OlderDriftStatus, OlderTaken,
     InferenceRequest, InferenceResponse, ModelMetadata, ModelReady, ServerMetadata, ServerLive, ServerReady,
 )  # fmt: skip

@@ -23,9 +23,10 @@ from database.seals import seal, verify
 from monitoring.evidence import EvidenceColumns, columns_of
 from monitoring.fairness import judge_fairness
 from preprocessing.schema import DomainSchema, Feature, Target
-from reports.effects import at_threshold, doubly_robust
+from reports.effects import Floats, Integers, Mask, Way, at_threshold, by_lot, doubly_robust, matched
 
 A_GROUP, BASE_RATE, FALSE_ALARM, GAP = 300, 0.2, 0.1, 0.3
+A_CLASS = 40
 MISSED = (0.1, 0.2, 0.35)
 """Of the failing students of the group that is served better, the shares that are missed."""
 MARK = Target(name="mark", unit="points", cut_points=(10.0,))
@@ -51,16 +52,21 @@ def effect_figures(runs: int) -> list[Figure]:
     """How often intervals hold the effect that help had, among 800 students of whom the worse off are helped more."""
     figures = []
     for effect in (0.0, 0.8):
-        draw, held = np.random.default_rng(1), {"threshold": 0, "doubly robust": 0}
+        ways: tuple[Way, ...] = ("by lot", "threshold", "doubly robust", "matched")
+        draw, held = np.random.default_rng(1), dict.fromkeys(ways, 0)
         for _ in range(runs):
             ability = draw.normal(0, 1, 800)
             outcome = 10 + 2 * ability + draw.normal(0, 1.5, 800)
             chance = 1 / (1 + np.exp(1.2 * ability))
             warned = chance >= 0.5
             helped = draw.random(800) < 1 / (1 + np.exp(0.3 + 0.8 * ability))
+            standing, drawn = _by_lot(draw, chance)
+            gained = (outcome + effect * drawn - 10 - 2 * ability)[standing]
             for found in (
+                by_lot(standing // A_CLASS, drawn[standing], drawn[standing], gained),
                 at_threshold(chance, warned, warned, outcome + effect * warned, 0.5),
                 doubly_robust(ability[:, None], helped, outcome + effect * helped),
+                matched(ability[:, None], helped, outcome + effect * helped),
             ):
                 held[found.way] += (
                     found.low is not None and found.high is not None and found.low <= effect <= found.high
@@ -69,6 +75,15 @@ def effect_figures(runs: int) -> list[Figure]:
             share, what = count / runs, f"an effect of {effect:g} of help, {way}: within the interval"
             figures.append(Figure(what, share, "of runs", "0.93 to 0.97", 0.93 <= share <= 0.97, f"{runs:,} runs"))
     return figures
+
+
+def _by_lot(draw: np.random.Generator, chance: Floats) -> tuple[Integers, Mask]:
+    """Of each class of 40 the eight at the edge of a capacity of ten, by place, and who drew one of four slots."""
+    standing = [np.argsort(-chance[begin : begin + A_CLASS])[6:14] + begin for begin in range(0, len(chance), A_CLASS)]
+    drawn = np.zeros(len(chance), dtype=bool)
+    for places in standing:
+        drawn[draw.permutation(places)[:4]] = True
+    return np.concatenate(standing), drawn
 
 
 def seal_figures(rows: int) -> list[Figure]:

@@ -7,6 +7,7 @@ import typer
 from cli.apps import pause_app
 from cli.inputs import actor, opened_workspace
 from cli.output import out
+from settings import Settings
 
 PausedDomain = Annotated[
     str | None, typer.Option("--domain", "-d", help="Only this domain; every one of this installation if none.")
@@ -25,12 +26,14 @@ def pause_set(
     """Let no model answer any more, at once: all that serve notice within seconds, as they notice a promotion."""
     from access.journal import note
     from model.pauses import EVERY_DOMAIN, pause
+    from monitoring.alerts import post_pause
 
     with opened_workspace() as workspace:
         if domain is not None:
             workspace.service.schema(domain)
         made = pause(workspace.store, domain or EVERY_DOMAIN, answers, reason=reason, actor=actor())
         note(workspace.store, actor(), "answers paused", domain, answers=answers)
+        post_pause(workspace.store, made, Settings().for_jobs().channels())
     out.print(f"{domain or 'every domain'} {made}", highlight=False, soft_wrap=True)
 
 

@@ -2,20 +2,22 @@
 
 import os
 from collections.abc import Sequence
-from datetime import UTC
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cli.apps import students_app
-from cli.inputs import actor, opened_workspace
-from cli.options import Domain, Domains, Groups, OneDomain, Since
+from cli.inputs import actor, opened_workspace, say_skipped, told_problems
+from cli.options import Domain, Domains, Groups, OneDomain, Problems, Sheet, Since, SkipBadRows
 from cli.output import err, out, write_json
 from settings import Settings
 
 if TYPE_CHECKING:
     from model.workspace import Workspace
+
+DAYS = ["%Y-%m-%d"]
 
 StudentKey = Annotated[str, typer.Argument(metavar="KEY", help="The student's key, as your files have it.")]
 
@@ -90,30 +92,74 @@ def advise_one(
     out.print(*advice_text(found))
 
 
+@students_app.command("sheet")
+def write_sheet(
+    key: KeyOrPseudonym,
+    domain: Domain,
+    output: Annotated[Path, typer.Option("--output", "-o", help="FILE.html or FILE.pdf.")],
+    group: Annotated[str | None, typer.Option(help="About the newest answer in this group.")] = None,
+    period: Annotated[str | None, typer.Option(help="With --group: in this period.")] = None,
+    spoken: Annotated[str, typer.Option("--language", help="en, de or fr.")] = "en",
+) -> None:
+    """Write a page for the person: what was predicted, its range, the main reasons, what is not known, which data it
+    rests on, what it may be used for, whom to ask, and how to object."""
+    import language
+    from access.journal import note
+    from advice.cases import newest_about
+    from advice.positions import Place
+    from reports.sheet_forms import SHEET_FORMS, sheet_about
+
+    form, settings = SHEET_FORMS.get(output.suffix.lstrip(".").casefold()), Settings()
+    if form is None:
+        raise typer.BadParameter(f"--output ends with .{' or .'.join(SHEET_FORMS)}")
+    with opened_workspace() as workspace:
+        schema, student = workspace.service.schema(domain), _either(workspace, key)
+        said = newest_about(workspace.store, schema, student, Place(group, period) if group else None)
+        note(workspace.store, actor(), "prediction read", domain, prediction=said.id, student=student)
+        with language.use(spoken):
+            sheet = sheet_about(workspace, schema, said, settings.intended_purpose(), settings.contact)
+            output.write_bytes(form.write(sheet))
+    err.print(f"wrote {output}", highlight=False, soft_wrap=True)
+
+
 @students_app.command("note")
 def note_about(
     key: KeyOrPseudonym,
     domain: Domain,
     text: Annotated[str, typer.Argument(help="In words that name nobody.")] = "",
     done: Annotated[
-        str, typer.Option(help="talked (to the student), helped (already), not_useful (the answer), or note.")
+        str,
+        typer.Option(help="talked, accepted, not_applicable, wrong (the warning), helped, reviewed, closed, or note."),
     ] = "note",
+    kind: Annotated[str | None, typer.Option(help="Of help: an entry of the catalogue.")] = None,
+    start: Annotated[datetime | None, typer.Option(formats=DAYS, help="Of help: the first day; today if none.")] = None,
+    end: Annotated[datetime | None, typer.Option(formats=DAYS, help="Of help: the last day, if known.")] = None,
+    dose: Annotated[str, typer.Option(help='Of help: how much, as "2 x 45 minutes a week".')] = "",
+    owner: Annotated[str, typer.Option(help="Of help: who sees to it, a role or an account.")] = "",
     group: Annotated[str | None, typer.Option(help="About the newest answer in this group.")] = None,
     period: Annotated[str | None, typer.Option(help="With --group: in this period.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print what was kept as JSON.")] = False,
 ) -> None:
     """Note what was done about a student; it is handed out, and erased, with the student."""
     from access.journal import note
-    from advice.cases import DONE, NewStep, take_step
+    from advice.case_steps import DONE, HelpGiven, NewStep
+    from advice.cases import Writer, take_step
+    from advice.catalogue import load_catalogue
     from advice.positions import Place
     from advice.render import case_table
+    from clock import now
 
     if done not in DONE:
         raise typer.BadParameter(f"--done is one of {', '.join(DONE)}")
+    if kind is None and (start or end or dose or owner):
+        raise typer.BadParameter("--start, --end, --dose and --owner are of help of a --kind")
+    first, last = (start or now()).date(), end.date() if end else None
+    given = HelpGiven(kind=kind, start=first, end=last, dose=dose, owner=owner) if kind else None
     with opened_workspace() as workspace:
         schema, store, student = workspace.service.schema(domain), workspace.store, _either(workspace, key)
-        step = NewStep(done, text, None, Place(group, period) if group else None)
-        made = take_step(store, schema, student, step, actor=actor(), objected=workspace.objections)
+        step = NewStep(done, text, None, Place(group, period) if group else None, given)
+        by = Writer(actor(), None, workspace.objections, load_catalogue(Settings().study_catalogue).by_id)
+        made = take_step(store, schema, student, step, by)
         note(store, actor(), "student noted", domain, student=student, done=made.done)
     if as_json:
         write_json(made)
@@ -140,6 +186,56 @@ def list_notes(
         write_json(found)
         return
     out.print(case_table(found.steps))
+
+
+@students_app.command("cases")
+def list_all_cases(
+    domain: Domain,
+    stage: Annotated[
+        list[str] | None,
+        typer.Option(help="Only those that are noted, accepted, helping, review_due, reviewed or closed (repeatable)."),
+    ] = None,
+    group: Groups = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print them as JSON.")] = False,
+) -> None:
+    """Where the cases of a domain stand, that with the oldest newest step first, under pseudonyms."""
+    from access.journal import note
+    from advice.case_steps import CASE_STAGES
+    from advice.cases import list_cases
+    from advice.render import case_list_table
+
+    stages = [one for one in CASE_STAGES if one in (stage or ())]
+    if len(stages) < len(set(stage or ())):
+        raise typer.BadParameter(f"--stage is one of {', '.join(CASE_STAGES)}")
+    with opened_workspace() as workspace:
+        found = list_cases(workspace.store, workspace.service.schema(domain).name, stages, group)
+        note(workspace.store, actor(), "notes read", domain, groups=group, found=len(found.cases))
+    write_json(found) if as_json else out.print(case_list_table(found))
+
+
+@students_app.command("import")
+def import_steps(
+    domain: Domain,
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A table with a row for each step.")],
+    sheet: Sheet = "",
+    skip_bad_rows: SkipBadRows = False,
+    problems: Problems = None,
+) -> None:
+    """Keep what was done about students as another system exports it: student, done, when; text, kind, start, end,
+    dose, owner, group, period. All or nothing; the same file again changes nothing."""
+    from access.journal import note
+    from advice.case_files import take_file
+    from advice.cases import Writer
+    from advice.catalogue import load_catalogue
+
+    with opened_workspace() as workspace, told_problems(problems, skip_bad_rows):
+        schema = workspace.service.schema(domain)
+        by = Writer(actor(), None, workspace.objections, load_catalogue(Settings().study_catalogue).by_id)
+        rules: dict[str, Any] = {"secret": workspace.secret, "sheet": sheet, "skip_bad_rows": skip_bad_rows}
+        found = take_file(workspace.store, schema, file, by, **rules)
+        say_skipped(len(found.problems), found.problems, problems)
+        note(workspace.store, actor(), "steps imported", domain, new=found.new, students=found.students)
+    out.print(f"{found.new:,} steps kept about {found.students:,} students; {found.known:,} were known")
 
 
 @students_app.command("catalogue")

@@ -21,6 +21,8 @@ Ties = Annotated[
 ]
 CoolDown = Annotated[int, typer.Option("--cool-down", min=0, help="Nobody again within so many days.")]
 Transitions = Annotated[bool, typer.Option("--transitions", help="Not whoever gave cause by the answer before.")]
+ByLot = Annotated[int, typer.Option(min=0, help="So many slots of a capacity by lot, to tell later what help did.")]
+Seed = Annotated[int, typer.Option(help="Of the lots; whoever knows it can draw again.")]
 Period = Annotated[str | None, typer.Option(help="Only students of this period.")]
 Levels = Annotated[
     str, typer.Option(metavar="low:0.25:some:0.5:high", help="Names of levels of urgency, parted by chances.")
@@ -34,6 +36,8 @@ def _policy(
     days: int,
     transitions: bool,
     levels: str,
+    by_lot: int,
+    seed: int,
 ) -> "WarningPolicy":
     from monitoring.warning_policy import WarningPolicy
 
@@ -50,6 +54,8 @@ def _policy(
         transitions_only=transitions,
         cuts=cuts,
         levels=tuple(parts[::2]),
+        by_lot=by_lot,
+        seed=seed,
     )
 
 
@@ -90,6 +96,8 @@ def warnings_preview(
     cool_down: CoolDown = 0,
     transitions: Transitions = False,
     levels: Levels = "",
+    by_lot: ByLot = 0,
+    seed: Seed = 0,
     period: Period = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
 ) -> None:
@@ -101,7 +109,7 @@ def warnings_preview(
     from monitoring.render import preview_tables
     from monitoring.warning_lists import preview
 
-    policy = _policy(threshold, capacity, ties, cool_down, transitions, levels)
+    policy = _policy(threshold, capacity, ties, cool_down, transitions, levels, by_lot, seed)
     with opened_workspace() as workspace:
         schema = workspace.service.schema(domain)
         about = ranked_target(schema, target)
@@ -120,6 +128,8 @@ def warnings_activate(
     cool_down: CoolDown = 0,
     transitions: Transitions = False,
     levels: Levels = "",
+    by_lot: ByLot = 0,
+    seed: Seed = 0,
     period: Period = None,
     reason: Reason = "activated by hand",
 ) -> None:
@@ -132,7 +142,7 @@ def warnings_activate(
     from monitoring.warning_lists import preview
     from monitoring.warning_policy import activate_policy
 
-    policy = _policy(threshold, capacity, ties, cool_down, transitions, levels)
+    policy = _policy(threshold, capacity, ties, cool_down, transitions, levels, by_lot, seed)
     with opened_workspace() as workspace:
         schema, store = workspace.service.schema(domain), workspace.store
         about = ranked_target(schema, target)
@@ -146,6 +156,40 @@ def warnings_activate(
         )
     out.print(str(policy), *preview_tables(found))
     out.print(f"in use as number {made.generation}, version {policy.version}")
+
+
+@warnings_app.command("draw")
+def warnings_draw(domain: Domain, target: OneTarget = None, period: Period = None) -> None:
+    """Give by lot the slots that the policy in use gives so, by the newest answers, and keep who stood and who drew: so
+    that chance alone said who was warned of, and `effects` can tell what it did."""
+    from access.journal import note
+    from database.newest import Which
+    from monitoring.at_risk import ranked_target
+    from monitoring.warning_lists import draw_slots
+
+    with opened_workspace() as workspace:
+        schema, store = workspace.service.schema(domain), workspace.store
+        about, which = ranked_target(schema, target), Which(period=period)
+        made = draw_slots(store, schema, about, which, workspace.objections, actor=actor())
+        tickets = [ticket for block in made.blocks for ticket in block.tickets]
+        note(store, actor(), "students listed", domain, period=period, found=len(tickets))
+    drew = sum(ticket.drawn for ticket in tickets)
+    out.print(f"{drew:,} of {len(tickets):,} drew a slot in {len(made.blocks):,} groups (draw {made.id})")
+
+
+@warnings_app.command("draws")
+def warnings_draws(domain: Domain, target: OneTarget = None) -> None:
+    """Draw again what was drawn: whether it follows from its seed, and from what its event in the sealed log says."""
+    from monitoring.at_risk import ranked_target
+    from monitoring.render import draws_table
+    from monitoring.warning_lots import check_draw, draws_of
+
+    with opened_workspace() as workspace:
+        about = ranked_target(workspace.service.schema(domain), target)
+        found = [check_draw(workspace.store, one) for one in draws_of(workspace.store, domain, about.name)]
+    out.print(draws_table(found))
+    if any(one.wrong for one in found):
+        raise typer.Exit(1)
 
 
 @warnings_app.command("rollback")

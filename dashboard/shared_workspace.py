@@ -18,6 +18,7 @@ from clock import Clock, live_by
 from dashboard.installation import choose, chosen
 from demo.installation import demo_mark, open_demo, remove_demo
 from jobs.job_settings import JobSettings
+from model.purpose import IntendedPurpose
 from model.workspace import Workspace
 from monitoring.results import Results
 from settings import OFF, Settings
@@ -30,7 +31,8 @@ class SharedWorkspace:
 
     directory: of the users who may sign in; None where nobody has to. idle_seconds: after which an unused session ends.
     hosts: the names that the dashboard may be called by, as the API's. kept: what was measured of answers a moment ago,
-    with when. contact: whom students and guardians may ask. clock: the installation's own, where it has one.
+    with when. contact: whom students and guardians may ask. purpose: of the installation. clock: the installation's
+    own, where it has one.
     demo_beside: the data folder in which an invented school may lie; None where none is shown.
     """
 
@@ -44,6 +46,7 @@ class SharedWorkspace:
     hosts: frozenset[str] = frozenset()
     kept: OrderedDict[tuple[object, ...], tuple[float, Results | None]] = field(default_factory=OrderedDict)
     contact: str = ""
+    purpose: IntendedPurpose = field(default_factory=IntendedPurpose)
     clock: Clock | None = None
     demo_beside: Path | None = None
     _looked: float = float("-inf")
@@ -132,6 +135,7 @@ def own_workspace() -> SharedWorkspace:
         idle_seconds=settings.token_minutes * 60.0,
         hosts=settings.hosts,
         contact=settings.contact,
+        purpose=settings.intended_purpose(),
         demo_beside=settings.data_dir if settings.may_show_demo else None,
     )
 

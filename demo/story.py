@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import polars as pl
 
-from advice.cases import NewStep
+from advice.case_steps import NewStep
 from database.records import ChampionKey
 from demo.plot import (
     CHANGED,
@@ -36,7 +36,7 @@ LAST_BETTER = 1.1  # points of all its marks
 NOTES = (
     NewStep("talked", "wants to come to the support lessons on Tuesdays"),
     NewStep("helped", "goes to the support lessons already"),
-    NewStep("not_useful", "was ill for three weeks and is catching up"),
+    NewStep("not_applicable", "was ill for three weeks and is catching up"),
 )
 MONDAY, TUESDAY, WEDNESDAY, THURSDAY, FRIDAY = range(5)
 

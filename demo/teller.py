@@ -11,7 +11,8 @@ from typing import Any
 
 import polars as pl
 
-from advice.cases import NewStep, take_step
+from advice.case_steps import NewStep
+from advice.cases import Writer, take_step
 from clock import new_id
 from database.newest import Which
 from database.records import ChampionKey
@@ -123,4 +124,4 @@ class Teller:
         store, schema = self.workspace.store, self.schema(domain)
         found = at_risk(store, schema, which=Which(since=self.clock() - ONE_WEEK), limit=len(steps))
         for one, step in zip(found.students, steps, strict=True):
-            take_step(store, schema, one.student, step, actor=actor)
+            take_step(store, schema, one.student, step, Writer(actor))

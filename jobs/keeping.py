@@ -1,5 +1,5 @@
 """Removing what has been kept as long as it may be: predictions, outcomes, rows of files, observations, drift reports,
-reports on courses, looks.
+reports on courses, cases, looks.
 
 How long that is, the settings say; without a word everything is kept. Done twice it removes nothing more.
 """
@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from advice.cases import CASE_KIND
 from clock import now
 from database.observed import DEAD_LETTERS
 from database.records import Event, digest
@@ -25,7 +26,7 @@ REMOVED_TOGETHER = 2_000
 
 
 class Periods(msgspec.Struct, frozen=True, kw_only=True):
-    """For how many days each kind is kept, from when it came in; None: for good."""
+    """For how many days each kind is kept, from when it came in, cases from their newest step; None: for good."""
 
     predictions: int | None = None
     outcomes: int | None = None
@@ -33,6 +34,7 @@ class Periods(msgspec.Struct, frozen=True, kw_only=True):
     reports: int | None = None
     cohort_reports: int | None = None
     observations: int | None = None
+    cases: int | None = None
     accesses: int | None = None
 
     def __bool__(self) -> bool:
@@ -54,6 +56,8 @@ def keep(store: RecordStore, domains: Collection[str], periods: Periods, at: dat
         removed["reports"] = store.forget("drift_reports", at - timedelta(days=periods.reports))
     if (days := periods.cohort_reports) is not None:
         removed["cohort_reports"] = sum(_cohort_reports(store, domain, at, days) for domain in domains)
+    if (days := periods.cases) is not None:
+        removed["cases"] = sum(_cases(store, domain, at - timedelta(days=days), days) for domain in domains)
     if periods.accesses is not None:
         before_forgetting(store, at - timedelta(days=periods.accesses))
         removed["accesses"] = store.forget("accesses", at - timedelta(days=periods.accesses))
@@ -92,6 +96,16 @@ def _cohort_reports(store: RecordStore, domain: str, at: datetime, days: int) ->
     gone = forget_reports(store, domain, at - timedelta(days=days), at)
     if gone:
         told = _event(domain, "cohort report", days, [one.id for one in gone])
+        store.add_event(msgspec.structs.replace(told, details={**told.details, "count": len(gone)}))
+    return len(gone)
+
+
+def _cases(store: RecordStore, domain: str, before: datetime, days: int) -> int:
+    gone = [one.name for one in store.documents(CASE_KIND, domain=domain, until=before)]
+    for name in gone:
+        store.remove_document(CASE_KIND, name)
+    if gone:
+        told = _event(domain, "cases", days, gone)
         store.add_event(msgspec.structs.replace(told, details={**told.details, "count": len(gone)}))
     return len(gone)
 

@@ -130,6 +130,13 @@ KEPT_FORMS = (
     # What is not taken of people who work here (`advice.cases`, `access`)
     "you have no access to domain {name}",
     "a note needs a text",
+    "a warning that does not apply needs a reason, as a text",
+    "a wrong warning needs a reason, as a text",
+    "a review needs what came of the help, as a text",
+    "there is no help to look back on",
+    "there is no open case to close",
+    "the warning is accepted already",
+    "the help ends on {end}, before it begins on {start}",
     "the note has {n} letters; at most {most} are kept",
     "the note holds {reason}: say it without; it stands beside the student's pseudonym",
 )

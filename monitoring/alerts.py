@@ -16,6 +16,7 @@ from clock import now
 from database.errors import Conflict
 from database.records import Document, digest
 from database.store import Documents
+from model.pauses import EVERY_DOMAIN, Pause
 from monitoring.channels import Channel, Message, NotDelivered
 
 ALERT_KIND = "alert"
@@ -154,6 +155,22 @@ def _tell_deliveries(store: Documents, channels: Mapping[str, Channel], say: Cal
     for one in deliver(store, channels):
         error = f": {one.error}" if one.error else ""
         say(f"alert {one.alert.id[:8]} by {one.kind} to {one.to}: {one.state}{error}")
+
+
+def post_pause(store: Documents, made: Pause, channels: Mapping[str, Channel]) -> None:
+    """Tell that answers are paused."""
+    domain = "" if made.domain == EVERY_DOMAIN else made.domain
+    where = domain or "every domain"
+    body = {
+        "kind": "pause",
+        "at": made.at.isoformat(),
+        "summary": f"{where}: answers are paused",
+        "reason": made.reason,
+    }
+    text = f"{where}: {made}\nBy {made.actor}. gradewatch pause resume ends it.\n"
+    about = f"pause {made.at.isoformat()}"
+    subject = f"[gradewatch] {where}: answers are paused"
+    post(store, [Alert(about=about, domain=domain, subject=subject, text=text, body=body, at=made.at)], channels)
 
 
 def post_test(store: Documents, channels: Mapping[str, Channel]) -> None:

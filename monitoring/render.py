@@ -20,6 +20,7 @@ from monitoring.model_comparison import ModelComparison
 from monitoring.performance import FEWEST_TOLD
 from monitoring.trial_report import TrialReport
 from monitoring.warning_lists import ListedBy, PolicyPreview, Warned
+from monitoring.warning_lots import CheckedDraw
 from monitoring.warning_policy import WarningPolicy
 from preprocessing.schema import Target
 
@@ -118,6 +119,19 @@ def warned_table(found: Sequence[Warned], policy: WarningPolicy) -> Table:
         who = cause.student[:SHOWN_LETTERS], cause.group or "", cause.period or ""
         chance = "answered below" if cause.below is None else f"{cause.below:.1%}"
         table.add_row(*who, chance, level or "", f"{cause.at:%Y-%m-%d %H:%M}")
+    return table
+
+
+def draws_table(found: Sequence[CheckedDraw]) -> Table:
+    """Draws of slots, each drawn again."""
+    table = Table(box=box.SIMPLE, caption=f"{len(found):,} draws", caption_justify="left")
+    for head in ("at (UTC)", "by", "seed", "groups", "stood", "drew", "drawn again"):
+        table.add_column(head, overflow="fold")
+    for draw, wrong, gone in found:
+        tickets = [ticket for block in draw.blocks for ticket in block.tickets]
+        counts = len(draw.blocks), len(tickets), sum(ticket.drawn for ticket in tickets)
+        told = "; ".join(wrong) or "follows from its seed" + (f", {gone:,} not kept any more" if gone else "")
+        table.add_row(f"{draw.at:%Y-%m-%d %H:%M}", draw.actor, str(draw.seed), *map("{:,}".format, counts), told)
     return table
 
 

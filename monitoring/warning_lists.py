@@ -19,6 +19,7 @@ from model.pauses import pause_of, pauses, plain_answer
 from model.readable import number_of, said_about
 from monitoring.fairness import MISSING_TRAIT
 from monitoring.performance import tellable
+from monitoring.warning_lots import LotDraw, NoLots, keep_draw, slots_of
 from monitoring.warning_policy import WarningPolicy, policies_in_use, policy_in_use
 from preprocessing.schema import DomainSchema, Target
 
@@ -220,6 +221,28 @@ def in_order_of_need(one: WarningCause) -> tuple[object, ...]:
     return one.below is None, -(one.below or 0.0), -one.short, one.at, one.student, one.prediction
 
 
+def draw_slots(
+    store: RecordStore,
+    schema: DomainSchema,
+    target: Target,
+    which: Which = OF_ALL,
+    objected: Container[str] = (),
+    *,
+    actor: str,
+) -> LotDraw:
+    """Give by lot what the policy in use gives so, by the newest answers, and keep who stood and who drew. Raises
+    NoLots."""
+    policy = policy_in_use(store, schema.name, target.name)
+    if not policy.by_lot:
+        raise NoLots(f"{schema.name}/{target.name}: the policy in use gives no slots by lot: {policy}")
+    everybody = msgspec.structs.replace(policy, capacity=None, by_lot=0)
+    by_group: dict[str | None, list[WarningCause]] = defaultdict(list)
+    for one in WarningList(store, schema, target, which, objected, policy=everybody).warned():
+        by_group[one.cause.group].append(one.cause)
+    slots = {group: slots_of(policy, ordered) for group, ordered in by_group.items()}
+    return keep_draw(store, schema.name, target.name, policy, slots, actor)
+
+
 def choose(
     policy: WarningPolicy, causes: Iterable[WarningCause], earlier: Mapping[str, Sequence[tuple[timedelta, bool]]]
 ) -> list[WarningCause]:
@@ -238,6 +261,9 @@ def choose(
 
 
 def _within(policy: WarningPolicy, capacity: int, ordered: Sequence[WarningCause]) -> Sequence[WarningCause]:
+    if policy.by_lot:
+        slots = slots_of(policy, ordered)
+        return [*slots.sure, *slots.drawn]
     if len(ordered) <= capacity or policy.ties == "older":
         return ordered[:capacity]
     edge = in_order_of_need(ordered[capacity - 1])[:3]

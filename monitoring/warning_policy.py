@@ -47,7 +47,8 @@ class WarningPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     None: all. ties: of those with the same chance at the end of a capacity, "in" takes all, "out" none, "older" whoever
     waits longer. cool_down_days: nobody again within so many days, as causes told, whether or not a capacity had room.
     transitions_only: not whoever gave cause by the answer before already. cuts: chances, ascending, that part levels of
-    urgency; levels: their names, the least first, one more than cuts.
+    urgency; levels: their names, the least first, one more than cuts. by_lot: so many slots of a capacity are given by
+    lot, by this seed, among those at its edge (`monitoring.warning_lots`); ties then count for nothing.
     """
 
     threshold: float = LIKELIER_THAN_NOT
@@ -57,11 +58,15 @@ class WarningPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     transitions_only: bool = False
     cuts: tuple[float, ...] = ()
     levels: tuple[str, ...] = ()
+    by_lot: int = 0
+    seed: int = 0
 
     def __post_init__(self) -> None:
         wrong = [] if 0 <= self.threshold <= 1 else [f"threshold is {self.threshold}, not from 0 to 1"]
         wrong += [f"capacity is {self.capacity}, below 1"] if self.capacity is not None and self.capacity < 1 else []
         wrong += [f"cool_down_days is {self.cool_down_days}, below 0"] if self.cool_down_days < 0 else []
+        if not 0 <= self.by_lot <= (self.capacity or 0):
+            wrong.append(f"by_lot is {self.by_lot}, not from 0 to the capacity")
         if any(low >= high for low, high in pairwise((0.0, *self.cuts, 1.0))):
             wrong.append(f"cuts are {self.cuts}, not ascending between 0 and 1")
         if self.cuts and len(self.levels) != len(self.cuts) + 1:
@@ -92,6 +97,7 @@ class WarningPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     def __str__(self) -> str:
         told = [f"a chance of {self.threshold:g} or more"]
         told += [f"at most {self.capacity} of a group (ties: {self.ties})"] if self.capacity else []
+        told += [f"{self.by_lot} of these slots by lot (seed {self.seed})"] if self.by_lot else []
         told += [f"nobody twice in {self.cool_down_days} days"] if self.cool_down_days else []
         told += ["only who was not warned of by the answer before"] if self.transitions_only else []
         told += (

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from access.roles import Principal
+from advice.helped import HELPED_EVENT
 from clock import now
 from database.ingest import lacking_of, strays_among
 from database.records import ChampionKey, DriftRecord, Job, Prediction, Succession
@@ -37,6 +38,7 @@ SAMPLED = 400  # records that a share is estimated from: it is known to 0.05
 GUESSED, STRAYED = 0.2, 0.2  # shares from which on answers outside the known range, and outcomes of nobody, matter
 LOOKED_THROUGH = 8  # drift reports, the newest, among which the beginning of an alarm is looked for
 REPORTED_TOGETHER = timedelta(minutes=10)  # within which reports are those of one retraining
+GREW, MANY_HELPED = 0.1, 0.3  # of records of helped students: the share that it grew by, or is, and matters
 LATE = timedelta(hours=1)  # after which something that was due and not begun is late
 COLUMNS_NAMED = 3  # columns that a condition names
 SENDERS_FAULTS = frozenset({one.value for one in Category} - {"unavailable", "damaged", "misused"})
@@ -352,6 +354,29 @@ def _stray_outcomes(looking: Looking) -> Iterator[OpenCondition]:
         )
 
 
+def _helped_share(looking: Looking) -> Iterator[OpenCondition]:
+    """Records to learn from that are of helped students, where they grew: less and less says what becomes of who is
+    left alone."""
+    if looking.groups is not None:
+        return
+    for domain in looking.domains:
+        told = looking.workspace.store.events(domain, kind=HELPED_EVENT, limit=LOOKED_THROUGH)
+        shares = [one.details["helped"] / one.details["records"] for one in told]
+        if not shares or (shares[0] < MANY_HELPED and shares[0] - min(shares[1:], default=0.0) < GREW):
+            continue
+        yield OpenCondition(
+            kind="helped share",
+            urgency="look",
+            domain=domain,
+            about="records",
+            since=told[0].at,
+            page="results",
+            choice={"domain": domain},
+            worse=shares[0],
+            figures={**told[0].details, "share": shares[0]},
+        )
+
+
 def _uncounted(looking: Looking) -> Iterator[OpenCondition]:
     """Outcomes whose figures nobody has made yet: conditions that hold may not be known."""
     for schema in looking.schemas:
@@ -443,6 +468,7 @@ FINDERS: tuple[Callable[[Looking], Iterator[OpenCondition]], ...] = (
     _guesses,
     _trials,
     _stray_outcomes,
+    _helped_share,
     _uncounted,
     _failed_jobs,
     _late_schedules,

@@ -151,6 +151,20 @@ def _strays(condition: OpenCondition, schema: DomainSchema | None) -> tuple[str,
     return _("{sentence}: compare their keys.").format(sentence=sentence), _("Send them again")
 
 
+def _helped(condition: OpenCondition, schema: DomainSchema | None) -> tuple[str, str]:
+    known = condition.figures
+    sentence = ngettext(
+        "Of {n} record of {domain} to learn from, {share} is of helped students, more than before; {left_out} teaches "
+        "nothing.",
+        "Of {n} records of {domain} to learn from, {share} are of helped students, more than before; {left_out} teach "
+        "nothing.",
+        known["records"],
+    )
+    title = worded(schema.title) if schema else condition.domain
+    told = {"share": share(known["share"]), "left_out": count(known["left_out"])}
+    return sentence.format(n=count(known["records"]), domain=title, **told), _("See results")
+
+
 def _waiting(condition: OpenCondition, schema: DomainSchema | None) -> tuple[str, str]:
     if condition.figures["worker"]:
         sentence = _("Outcomes of {domain} are being counted; what they show is not known yet.")
@@ -201,5 +215,6 @@ _TELLERS: Mapping[ConditionKind, Callable[[OpenCondition, DomainSchema | None], 
     "failed alert": _alert,
     "late schedule": _late,
     "uncounted": _waiting,
+    "helped share": _helped,
     "examples": _examples,
 }

@@ -14,15 +14,15 @@ from database.records import digest
 
 ConditionKind = Literal[
     "broken champion", "coverage", "plain rule", "drift", "trial", "guesses", "stray outcomes", "failed job",
-    "failed alert", "late schedule", "uncounted", "examples",
+    "failed alert", "late schedule", "uncounted", "examples", "helped share",
 ]  # fmt: skip
 Urgency = Literal["act", "look"]
 Room = Literal["students", "data", "models", "results", "upload", "settings"]
 """Pages of the dashboard that a condition is answered on."""
 
 HARM: tuple[ConditionKind, ...] = (
-    "broken champion", "coverage", "plain rule", "drift", "guesses", "trial", "stray outcomes", "failed job",
-    "late schedule", "failed alert", "uncounted", "examples",
+    "broken champion", "coverage", "plain rule", "drift", "helped share", "guesses", "trial", "stray outcomes",
+    "failed job", "late schedule", "failed alert", "uncounted", "examples",
 )  # fmt: skip
 """Of conditions that are as urgent, what does more harm comes first: no answers, wrong promises, wrong answers, then
 what stops the watching."""
@@ -40,6 +40,7 @@ SEEN_BY: Mapping[ConditionKind, Permission] = {
     "late schedule": "compare",
     "uncounted": "see",
     "examples": "see",
+    "helped share": "compare",
 }
 """Whoever has this permission is told: who can do something about it, and of results everybody who may see them."""
 
@@ -55,7 +56,7 @@ WORSE_BY = 1.25
 """A condition got worse when it is a quarter worse than when somebody saw it, and by more than its least step."""
 
 LEAST_STEP: Mapping[ConditionKind, float] = {"coverage": 0.03, "plain rule": 0.03, "guesses": 0.05, "drift": 1.0,
-                                             "stray outcomes": 0.05}  # fmt: skip
+                                             "stray outcomes": 0.05, "helped share": 0.05}  # fmt: skip
 """In the measure of each kind."""
 
 

@@ -11,18 +11,26 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
-from advice.cases import Done, StudentCase, cases_of
+from advice.case_steps import HELP, CaseStep, Done
+from advice.cases import StudentCase, cases_of
 from database.pairs import Pair
 from database.store import RecordStore
 from model.readable import number_of, said_about
 from model.scores import Estimate, mean_with_interval
 from monitoring.performance import tellable
+from monitoring.warning_lots import draws_of
 from monitoring.warning_policy import USUAL_WARNINGS, PolicyInUse, policies_in_use
 from preprocessing.schema import DomainSchema, Target
-from reports.effects import Floats, HelpEffect, Integers, at_threshold, before_and_after, doubly_robust
-
-HELP: tuple[Done, ...] = ("talked", "helped")
-"""Steps of a case that are help."""
+from reports.effects import (
+    Floats,
+    HelpEffect,
+    Integers,
+    at_threshold,
+    before_and_after,
+    by_lot,
+    doubly_robust,
+    matched,
+)
 
 CASES_AT_ONCE = 500
 
@@ -61,6 +69,7 @@ class _Student(NamedTuple):
     naive: float
     outcome: float
     helped: bool
+    pair: Pair
 
 
 def report_effects(
@@ -81,9 +90,12 @@ def report_effects(
     away, below, said, naive, outcome = (np.array([one[at] for one in found], dtype=np.float64) for at in range(1, 6))
     helped = np.array([one.helped for one in found], dtype=bool)
     who = np.unique(np.array([one.student for one in found], dtype=np.str_), return_inverse=True)[1]
+    known = np.column_stack([below, said, naive])
     effects = (
+        _of_lots(store, schema, target, pairs, help_is),
         _beside_policies(at_threshold(away, away >= 0, helped, outcome, 0.0), history),
-        doubly_robust(np.column_stack([below, said, naive]), helped, outcome, who),
+        doubly_robust(known, helped, outcome, who),
+        matched(known, helped, outcome, who),
         before_and_after(said[helped], outcome[helped], who[helped]),
     )
     everybody = np.ones(len(found), dtype=bool)
@@ -112,6 +124,28 @@ def _beside_policies(found: HelpEffect, history: Sequence[PolicyInUse]) -> HelpE
         return found
     told = "not everybody above the threshold was warned of: a policy had a capacity, a cool-down or transitions"
     return msgspec.structs.replace(found, warnings=(*found.warnings, told))
+
+
+def _of_lots(
+    store: RecordStore, schema: DomainSchema, target: Target, pairs: Sequence[Pair], help_is: Sequence[Done]
+) -> HelpEffect:
+    """The effect of slots that were given by lot, of each student the first time that it stood for one."""
+    answered = {one.prediction.id: one for one in pairs}
+    stood: dict[tuple[str | None, ...], tuple[int, bool, Pair]] = {}
+    blocks = (block for draw in draws_of(store, schema.name, target.name) for block in draw.blocks)
+    for number, block in enumerate(blocks):
+        for ticket in block.tickets:
+            if (pair := answered.get(ticket.prediction)) is not None:
+                asked = pair.prediction
+                stood.setdefault((asked.student, asked.group, asked.period), (number, ticket.drawn, pair))
+    of_pair = {id(pair): (number, drawn) for number, drawn, pair in stood.values()}
+    drawn_from = [pair for _, _, pair in stood.values()]
+    found = _students(store, schema, target, drawn_from, [], help_is)
+    lots = [of_pair[id(one.pair)] for one in found]
+    block_of, drawn = np.array([one for one, _ in lots], dtype=np.int64), np.array([one for _, one in lots], dtype=bool)
+    helped = np.array([one.helped for one in found], dtype=bool)
+    gained = np.array([one.outcome - one.said for one in found], dtype=np.float64)
+    return by_lot(block_of, drawn, helped, gained)
 
 
 def _students(
@@ -147,7 +181,14 @@ def _student(
     if said is None or outcome is None:
         return None
     until = happened.happened_at or happened.at
-    steps = case.steps if case else ()
-    helped = any(one.done in help_is and asked.at <= one.at < until and one.group == asked.group for one in steps)
+    steps = [one for one in (case.steps if case else ()) if one.done in help_is and one.group == asked.group]
+    helped = any(_came_between(one, asked.at, until) for one in steps)
     below, plain = answer.below_pass, said if naive is None else naive
-    return _Student(asked.student or "", below - threshold, below, said, plain, outcome, helped)
+    return _Student(asked.student or "", below - threshold, below, said, plain, outcome, helped, pair)
+
+
+def _came_between(step: CaseStep, asked: datetime, until: datetime) -> bool:
+    """Help of a kind is known by the day."""
+    if step.help is not None:
+        return asked.date() <= step.began <= until.date()
+    return asked <= step.at < until

@@ -17,10 +17,12 @@ Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
-Way = Literal["threshold", "doubly robust", "before and after"]
+Way = Literal["by lot", "threshold", "doubly robust", "matched", "before and after"]
 TRUST: dict[Way, str] = {
+    "by lot": "as good as it gets: chance alone said who was warned of",
     "threshold": "nearly as good as chance: students just below and above the threshold are alike",
     "doubly robust": "as good as what is known of students: what nobody wrote down may explain it",
+    "matched": "as good as what is known of students: those who were helped beside others like them",
     "before and after": "a description: who was worst off tends to come nearer the middle by itself",
 }
 """How far to trust an effect that was found in a way, the best first."""
@@ -29,11 +31,19 @@ FEW_COMPARED = 200
 """Students below whom an effect is told with a warning."""
 FEWEST_COMPARED = 30
 """Students on either side, or helped and not, below whom nothing is told."""
+LITTLE_MORE = 0.1
+"""More of those who were warned of are helped than of others, or warnings cannot have done much."""
 NO_COUNTERPART = 0.02
 """A chance of being helped nearer to 0 or 1 has no counterpart."""
 IMPLAUSIBLE = 0.8
 """Standard deviations of the outcome: what schools do has hardly ever done more (Kraft 2020)."""
 FOLDS = 5
+FAR_APART = 1.0
+"""Standard deviations from whoever is farthest of them, from which on nobody is like a student."""
+COUNTERPARTS = 4
+"""Students who were not helped, beside each who was."""
+COMPARED_AT_ONCE = 500
+"""Students whose counterparts are looked for together: memory grows with these times all others."""
 
 
 class HelpEffect(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,6 +65,34 @@ class HelpEffect(msgspec.Struct, frozen=True, kw_only=True):
         return self.low is not None and self.high is not None and not self.low <= 0 <= self.high
 
 
+def by_lot(block: Integers, drawn: Mask, helped: Mask, outcome: Floats) -> HelpEffect:
+    """The effect of being warned of by lot, whoever then was helped (intention to treat).
+
+    block: (n,) among whom lots were drawn together. outcome: less what was expected before, which takes away what is
+    known of students and cannot mislead, since lots know nothing of it. The difference in each block, weighted by its
+    students, with the variance of Neyman (Imbens and Rubin 2015, chapter 9); blocks where one side has fewer than two
+    students tell none and are left out."""
+    sides = [(outcome[here & drawn], outcome[here & ~drawn]) for here in (block == one for one in np.unique(block))]
+    whole = [(taken, left) for taken, left in sides if min(len(taken), len(left)) > 1]
+    counts = {"helped": sum(len(taken) for taken, _ in whole), "others": sum(len(left) for _, left in whole)}
+    if min(counts.values()) < FEWEST_COMPARED:
+        return _nothing("by lot", counts)
+    n, value, parts = sum(counts.values()), 0.0, list[tuple[float, int]]()
+    for taken, left in whole:
+        weight = (len(taken) + len(left)) / n
+        value += weight * float(taken.mean() - left.mean())
+        parts += [(weight**2 * float(side.var(ddof=1)) / len(side), len(side) - 1) for side in (taken, left)]
+    variance = sum(part for part, _ in parts)
+    freedom = variance**2 / max(sum(part**2 / known for part, known in parts), 1e-12)
+    told = _warnings(n)
+    if lost := len(block) - n:
+        told.append(f"{lost:,} students are left out: fewer than two were drawn, or were not, where their lots were")
+    if helped[drawn].mean() - helped[~drawn].mean() < LITTLE_MORE:
+        told.append("hardly more were helped of those who were drawn")
+    spread = np.concatenate([side for pair in whole for side in pair])
+    return _effect("by lot", value, float(np.sqrt(variance)), int(freedom), counts, told, spread)
+
+
 def at_threshold(chance: Floats, warned: Mask, helped: Mask, outcome: Floats, threshold: float) -> HelpEffect:
     """The effect of being warned of at `threshold`, whoever then was helped (intention to treat).
 
@@ -74,7 +112,7 @@ def at_threshold(chance: Floats, warned: Mask, helped: Mask, outcome: Floats, th
     told = _warnings(int(near.sum()))
     if not warned[above].mean() > warned[below].mean() + 0.5:
         told.append("who was warned of does not follow the threshold")
-    if helped[above].mean() - helped[below].mean() < 0.1:
+    if helped[above].mean() - helped[below].mean() < LITTLE_MORE:
         told.append("hardly more were helped above it than below")
     sides = [_end_of_line(away[side], outcome[side], 1 - np.abs(away[side]) / width) for side in (above, below)]
     value, error = sides[0][0] - sides[1][0], float(np.hypot(sides[0][1], sides[1][1]))
@@ -126,6 +164,54 @@ def doubly_robust(
     scores += np.where(helped, (outcome - with_help) / share, -(outcome - without) / (1 - share))
     error, units = _error_of_mean(scores, who)
     return _effect("doubly robust", float(scores.mean()), error, units - X.shape[1] - 1, counts, told, outcome)
+
+
+def matched(known: Floats, helped: Mask, outcome: Floats, who: Integers | None = None) -> HelpEffect:
+    """The mean effect of help on those who were helped, each beside the others who are the likest.
+
+    known, who: as of `doubly_robust`. Four counterparts each, who may serve again, the rest of what parts them taken
+    away by a line through the others, and the variance of Abadie and Imbens (2006, 2011), with what goes together by
+    student."""
+    counts = {"helped": int(helped.sum()), "others": int((~helped).sum())}
+    if min(counts.values()) < FEWEST_COMPARED:
+        return _nothing("matched", counts)
+    X = _whitened(known)
+    near, far = _nearest(X[helped], X[~helped], COUNTERPARTS)
+    line = np.column_stack([np.ones(len(X)), X])
+    expected = line @ _line(line[~helped], outcome[~helped])
+    left, others = outcome[helped] - expected[helped], (outcome - expected)[~helped]
+    gaps = left - others[near].mean(1)
+    used = np.bincount(near.ravel(), minlength=len(others)) / COUNTERPARTS
+    twice = np.bincount(near.ravel(), minlength=len(others)) / COUNTERPARTS**2
+    beside, _ = _nearest(X[~helped], X[~helped], COUNTERPARTS + 1)  # the first is oneself
+    noise = COUNTERPARTS / (COUNTERPARTS + 1) * (others - others[beside[:, 1:]].mean(1)) ** 2
+    error, units = _error_of_mean(gaps, None if who is None else who[helped])
+    error = float(np.sqrt(error**2 + ((used**2 - twice) * noise).sum() / len(gaps) ** 2))
+    told = _warnings(len(X))
+    if lost := int((far > FAR_APART).sum()):
+        told.append(f"{lost:,} of those who were helped have nobody like them among the others")
+    return _effect("matched", float(gaps.mean()), error, units - X.shape[1] - 1, counts, told, outcome)
+
+
+def _whitened(known: Floats) -> Floats:
+    """Columns on one scale that tell nothing twice, so that distances are Mahalanobis'."""
+    centred = (known - known.mean(0)) / np.maximum(known.std(0), 1e-9)
+    values, directions = np.linalg.eigh(np.atleast_2d(np.cov(centred, rowvar=False)))
+    kept = values > 1e-6 * values.max()
+    return np.asarray(centred @ directions[:, kept] / np.sqrt(values[kept]))
+
+
+def _nearest(of: Floats, among: Floats, count: int) -> tuple[Integers, Floats]:
+    """Of each row its nearest ones (n, count), the nearest first, and how far the farthest of them is."""
+    places, far = np.empty((len(of), count), dtype=np.int64), np.empty(len(of))
+    for begin in range(0, len(of), COMPARED_AT_ONCE):
+        away = ((of[begin : begin + COMPARED_AT_ONCE, None, :] - among[None]) ** 2).sum(-1)
+        found = np.argpartition(away, count - 1, axis=1)[:, :count]
+        lengths = np.take_along_axis(away, found, 1)
+        order = np.argsort(lengths, axis=1, kind="stable")
+        places[begin : begin + COMPARED_AT_ONCE] = np.take_along_axis(found, order, 1)
+        far[begin : begin + COMPARED_AT_ONCE] = np.sqrt(lengths.max(1))
+    return places, far
 
 
 def before_and_after(before: Floats, after: Floats, who: Integers | None = None) -> HelpEffect:

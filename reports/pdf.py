@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -34,17 +35,22 @@ SETTING_SECONDS = 60.0
 
 
 def pdf_of(report: CohortReport, keys: Named = NO_CLASS_LIST) -> bytes:
-    """The report as PDF, with the typefaces that typst brings along. Raises MissingExtra."""
+    """The report as PDF. Raises MissingExtra."""
+    return typeset(PDF_TEMPLATE, _told(report, keys))
+
+
+def typeset(template: Path, told: Mapping[str, Any]) -> bytes:
+    """What a template makes of words, with the typefaces that typst brings along. Raises MissingExtra."""
     if find_spec("typst") is None:
-        raise MissingExtra("a report as PDF", "pdf")
+        raise MissingExtra("a paper as PDF", "pdf")
     command = [
         sys.executable,
         "-P",
         str(PDF_SETTER),
-        str(PDF_TEMPLATE),
+        str(template),
     ]  # -P: no module beside it is meant by a library's name
-    told = msgspec.json.encode(_told(report, keys))
-    return subprocess.run(command, input=told, stdout=subprocess.PIPE, check=True, timeout=SETTING_SECONDS).stdout  # noqa: S603 (our own)
+    given = msgspec.json.encode(told)
+    return subprocess.run(command, input=given, stdout=subprocess.PIPE, check=True, timeout=SETTING_SECONDS).stdout  # noqa: S603 (our own)
 
 
 def _told(report: CohortReport, keys: Named) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any, Unpack
 import msgspec
 import polars as pl
 
+from advice.helped import unhelped
 from clock import now
 from database.errors import Conflict
 from database.ingest import Intake, labeled
@@ -149,11 +150,13 @@ def train_records(
     actor: str,
     **options: Unpack[TrainingOptions],
 ) -> Iterator[Trained]:
-    """Train each of `keys` on the newest labelled records that are stored, `window` of them at most.
+    """Train each of `keys` on the newest labelled records that are stored, `window` of them at most, but for those of
+    students who were helped.
 
     Raises NotTrainable where there are none.
     """
-    records = workspace.store.labeled_records(schema.name, limit=window)
+    stored = workspace.store.labeled_records(schema.name, limit=window)
+    records = unhelped(workspace.store, schema.name, stored, 0.0).records
     if not records:
         raise NotTrainable(f"{schema.name}: no labelled records yet; upload a labelled file first")
     frame = frame_of(records, schema)

@@ -47,7 +47,8 @@ class PromotionPolicy(msgspec.Struct, frozen=True, kw_only=True):
     min_gain, nor the share that is not warned of, among those who failed, by more than max_missed. trial_rows: after so
     many new outcomes a challenger in shadow is judged, once; 0: none is tried in shadow. Of min_rows and trial_rows,
     those of one student count once, as do those with the same inputs and outcome. max_megabytes: of its graph (10^6
-    bytes), which every serving process holds, first champions included.
+    bytes), which every serving process holds, first champions included. helped: of the records of students who were
+    helped before their outcome, the share that teaches and judges; the others do neither.
     """
 
     min_gain: float | None = None
@@ -58,6 +59,7 @@ class PromotionPolicy(msgspec.Struct, frozen=True, kw_only=True):
     max_missed: float = 0.05
     trial_rows: int = TRIAL_ROWS
     max_megabytes: float = MAX_MEGABYTES
+    helped: float = 0.0
 
     def __post_init__(self) -> None:
         wrong = (
@@ -67,6 +69,7 @@ class PromotionPolicy(msgspec.Struct, frozen=True, kw_only=True):
         for name, (value, least) in shares.items():
             wrong += [] if least < value < 1 else [f"{name} is {value}, not above {least:g} and below 1"]
         wrong += [] if 0 <= self.max_missed <= 1 else [f"max_missed is {self.max_missed}, not from 0 to 1"]
+        wrong += [] if 0 <= self.helped <= 1 else [f"helped is {self.helped}, not from 0 to 1"]
         wrong += [] if self.max_megabytes > 0 else [f"max_megabytes is {self.max_megabytes}, not above 0"]
         rows = {"min_rows": self.min_rows, "slice_rows": self.slice_rows, "trial_rows": self.trial_rows}
         wrong += [f"{name} is {value}, below 0" for name, value in rows.items() if value < 0]

@@ -4,7 +4,7 @@ Everything it decides is printed and stored with its reasons; how it decides is 
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version as library_version
@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 import polars as pl
 
+from advice.helped import HELPED_LEFT_OUT, LearnedFrom, tell_helped, unhelped
 from clock import new_id, now
 from database.errors import Conflict
 from database.ingest import labeled
@@ -70,7 +71,7 @@ class Run:
     window: how many of the newest labelled records. dry: change nothing. lease: seconds for which a run that gives no
     sign of life keeps others out. id: shared by all models it trains, though each learns from rows of its own; made
     of the records. foundation, temporal: which further models compete (`training.train`). holder: of the lease, where a
-    killed run is to be taken up under the same name.
+    killed run is to be taken up under the same name. helped_left_out: records that teach nothing, of who was helped.
     """
 
     workspace: Workspace
@@ -86,6 +87,7 @@ class Run:
     lease: float = RUN_LEASE_SECONDS
     id: str = ""
     holder: str = ""
+    helped_left_out: Sequence[LabeledRecord] = ()
     progress: Progress = lambda _: None
 
 
@@ -108,8 +110,9 @@ def retrain(run: Run, keys: Sequence[ChampionKey], *, unstored: Sequence[BatchRo
     with no new outcomes since, changes nothing. Raises Busy when another run has the domain.
     """
     with _leased(run) as leased:
-        records = _records(leased, unstored)
-        identified = replace(leased, id=_id(leased, records))
+        learned = _records(leased, unstored)
+        records = learned.records
+        identified = replace(leased, id=_id(leased, records), helped_left_out=learned.left_out)
         found = [_evaluate(identified, key, records) for key in _tasks(identified, keys)]
     if not run.dry:
         follow(run.workspace)
@@ -137,7 +140,7 @@ def with_new_labels(run: Run, keys: Sequence[ChampionKey]) -> list[ChampionKey]:
     That is: among them is an outcome that the champion has not learned from, and they are not the very outcomes that
     the last decision about it rested on. A key without a champion is none of them.
     """
-    records = run.workspace.store.labeled_records(run.schema.name, limit=run.window)
+    records = _newest(run).records
     return [key for key in keys if _has_new_labels(run, key, records)]
 
 
@@ -172,13 +175,21 @@ def _tasks(run: Run, keys: Sequence[ChampionKey]) -> list[ChampionKey]:
     return list(found)
 
 
-def _records(run: Run, unstored: Sequence[BatchRow]) -> list[LabeledRecord]:
-    """The newest labelled records, each once; in a dry run those that are not stored count as newest."""
+def _newest(run: Run, unstored: Sequence[BatchRow] = ()) -> LearnedFrom:
+    """The newest labelled records, each once, those not stored first, without who was helped as far as the policy says
+    so."""
     stored = run.workspace.store.labeled_records(run.schema.name, limit=run.window)
-    if not run.dry:
-        return stored
     new = {record.id: record for record in labeled(run.schema.name, unstored)}
-    return [*new.values(), *(record for record in stored if record.id not in new)][: run.window]
+    records = [*new.values(), *(record for record in stored if record.id not in new)][: run.window]
+    return unhelped(run.workspace.store, run.schema.name, records, run.policy.helped)
+
+
+def _records(run: Run, unstored: Sequence[BatchRow]) -> LearnedFrom:
+    """What a run learns from and judges by; in a dry run what is not stored counts as newest."""
+    found = _newest(run, unstored if run.dry else ())
+    if not run.dry:
+        tell_helped(run.workspace.store, run.schema.name, found)
+    return found
 
 
 @contextmanager
@@ -230,11 +241,22 @@ def _judge(run: Run, champion: Succession, bundle: Bundle, records: Sequence[Lab
     frame = complete_rows(known, run.schema, champion.key)
     seen, share, arrived = bundle.rows, run.policy.holdout_share, arrivals(records)
     holdout = hold_out(frame, run.schema, champion.key, seen, share=share, arrived=arrived)
+    if run.helped_left_out:
+        holdout = replace(holdout, left_out={**holdout.left_out, HELPED_LEFT_OUT: len(run.helped_left_out)})
     if judged := _judge_trial(run, champion, bundle, frame, records):
         return judged
-    report = drift_since(run.schema, bundle, holdout.unseen, run.drift_policy, version=champion.version)
+    came = _with_helped(run, champion.key, holdout.unseen, seen)
+    report = drift_since(run.schema, bundle, came, run.drift_policy, version=champion.version)
     others = known.filter(~pl.col("_record").is_in(frame["_record"].to_list()))
     return _challenge(run, champion, bundle, holdout, others, report)
+
+
+def _with_helped(run: Run, key: ChampionKey, unseen: pl.DataFrame, seen: Collection[str]) -> pl.DataFrame:
+    """What came since the champion learned, of helped students, too: who is helped is no change of the population."""
+    if not run.helped_left_out:
+        return unseen
+    helped = complete_rows(ordered_frame(run.helped_left_out, run.schema), run.schema, key)
+    return pl.concat([unseen, helped.filter(~pl.col("_record").is_in(list(seen)))])
 
 
 def _replace(run: Run, champion: Succession, records: Sequence[LabeledRecord], reason: str) -> Result:

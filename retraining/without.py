@@ -7,6 +7,7 @@ import msgspec
 import numpy as np
 from msgspec.structs import replace
 
+from advice.helped import unhelped
 from database.records import ChampionKey
 from errors import Category, GradewatchError
 from model.bundle import Bundle
@@ -55,7 +56,8 @@ def leave_out(run: Run, key: ChampionKey, column: str) -> WithoutColumn:
     inputs = {feature.name: feature for feature in run.schema.inputs_at(key.moment)}
     if column not in inputs:
         raise NothingToLeaveOut(_why_no_input(run.schema, key, column))
-    records = run.workspace.store.labeled_records(run.schema.name, limit=run.window)
+    stored = run.workspace.store.labeled_records(run.schema.name, limit=run.window)
+    records = unhelped(run.workspace.store, run.schema.name, stored, run.policy.helped).records
     frame = complete_rows(ordered_frame(records, run.schema), run.schema, key)
     share = run.policy.holdout_share
     holdout = hold_out(frame, run.schema, key, (), share=share, arrived=arrivals(records))

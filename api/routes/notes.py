@@ -3,10 +3,11 @@
 import asyncio
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Request, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 
 from access.roles import require_groups
-from advice.cases import CaseStep, NewStep, StudentCase, case_of, take_step
+from advice.case_steps import CaseStep, NewStep, Stage
+from advice.cases import CaseList, StudentCase, Writer, case_of, list_cases, take_step
 from advice.positions import Place
 from api.fast.parameters import BadQueryParameter
 from api.routes.dependencies import (
@@ -24,14 +25,15 @@ from api.routes.openapi import answers, takes
 from api.routes.uploads import read_command
 from api.schemas import TakeStep, respond
 
-router = APIRouter(prefix="/api/v1/{domain}/students/{student}/notes", tags=["students"])
+router = APIRouter(prefix="/api/v1/{domain}", tags=["students"])
+NOTES_PATH = "/students/{student}/notes"
 MAY_NOTE = [needs("note")]
 Student = Annotated[str, Path(description="pseudonym, as answers give it", json_schema_extra=HEX)]
 
 
-@router.get("", responses=answers(StudentCase), dependencies=MAY_NOTE)
+@router.get(NOTES_PATH, responses=answers(StudentCase), dependencies=MAY_NOTE)
 def student_case(domain: str, student: Student, request: Request, state: CurrentState) -> Response:
-    """What was done about a student, and every note, the newest first."""
+    """What was done about a student, every note, the newest first, and where the case stands."""
     schema_of(state, domain)
     who = pseudonym_of(student)
     noted(request, "notes read", domain, student=who)
@@ -39,7 +41,7 @@ def student_case(domain: str, student: Student, request: Request, state: Current
 
 
 @router.post(
-    "",
+    NOTES_PATH,
     status_code=201,
     responses=answers(CaseStep, 201, "kept, beside the newest answer about the student"),
     openapi_extra=takes(TakeStep),
@@ -60,8 +62,23 @@ def _take(request: Request, domain: str, student: str, wanted: TakeStep) -> Case
     if wanted.group is not None:
         require_groups(principal_of(request), [wanted.group])
         place = Place(wanted.group, wanted.period)
-    workspace, step = state.workspace, NewStep(wanted.done, wanted.text, wanted.target, place)
-    who, groups, objected = principal_of(request).name, groups_of(request), workspace.objections
-    made = take_step(workspace.store, schema, student, step, actor=who, groups=groups, objected=objected)
+    workspace = state.workspace
+    step = NewStep(wanted.done, wanted.text, wanted.target, place, wanted.help, wanted.at)
+    by = Writer(principal_of(request).name, groups_of(request), workspace.objections, state.catalogue.by_id)
+    made = take_step(workspace.store, schema, student, step, by)
     noted(request, "student noted", domain, student=student, done=made.done)
     return made
+
+
+@router.get("/cases", responses=answers(CaseList), dependencies=MAY_NOTE)
+def cases(
+    domain: str,
+    request: Request,
+    state: CurrentState,
+    stage: Annotated[list[Stage] | None, Query(description="only cases that stand there; all if none")] = None,
+) -> Response:
+    """Where the cases of a domain stand, that with the oldest newest step first."""
+    schema_of(state, domain)
+    found = list_cases(state.workspace.store, domain, stage or (), groups_of(request))
+    noted(request, "notes read", domain, found=len(found.cases))
+    return respond(found)

@@ -7,17 +7,20 @@ from typing import NamedTuple
 from access.roles import require as require_of
 from access.roles import require_groups
 from advice.advise import Advice, NothingKnown, advise
-from advice.cases import CaseStep, NewStep, StudentCase, case_of, cases_of, take_step
+from advice.case_steps import CaseStep, NewStep
+from advice.cases import StudentCase, Writer, case_of, cases_of, take_step
 from dashboard.gate import record, require
 from dashboard.visit.base import VisitBase
 from database.newest import Which
 from database.records import Factor, Outcome, Prediction
+from language import worded
 from model.asked_again import factors_of
 from monitoring.student_list import ListCounts, ListPage, ListPlace, Shown, StudentLists
 from monitoring.warning_lists import WarningList
 from reports.archive import ReportEntry, read_report, reports_of
 from reports.class_list import read_names
 from reports.forms import write_report
+from reports.sheet_forms import sheet_about, sheet_page
 
 MOST_GROUPS = 500
 MOST_SEEN = 200
@@ -134,6 +137,14 @@ class ListQuestions(VisitBase):
         except NothingKnown:
             return None
 
+    def sheet(self, domain: str, prediction: Prediction) -> bytes:
+        """A page for the person about one prediction that the visitor sees. That it was read is recorded."""
+        require_groups(self._principal, [prediction.group])
+        self._begin("read", "prediction read", domain, prediction=prediction.id, student=prediction.student)
+        shared = self._shared
+        made = sheet_about(shared.workspace, self.schemas[domain], prediction, shared.purpose, shared.contact)
+        return sheet_page(made)
+
     # What was done
 
     def cases(self, domain: str, students: Sequence[str]) -> Mapping[str, StudentCase]:
@@ -147,18 +158,16 @@ class ListQuestions(VisitBase):
         self._begin("note", "notes read", domain, student=student)
         return case_of(self._shared.workspace.store, domain, student, self._groups)
 
+    def help_kinds(self) -> Mapping[str, str]:
+        """The kinds of help that there are, by id what they are called."""
+        return {one.id: worded(one.title) for one in self._shared.catalogue.entries}
+
     def take_step(self, domain: str, student: str, step: NewStep) -> CaseStep:
         """Keep what was done. Raises Forbidden, BadStep, NamesSomebody, NothingKnown."""
         present, workspace = require(self._shared, "note", self._own(domain)), self._shared.workspace
-        made = take_step(
-            workspace.store,
-            self.schemas[domain],
-            student,
-            step,
-            actor=present.name,
-            groups=None if present.groups is None else sorted(present.groups),
-            objected=workspace.objections,
-        )
+        groups = None if present.groups is None else sorted(present.groups)
+        by = Writer(present.name, groups, workspace.objections, self._shared.catalogue.by_id)
+        made = take_step(workspace.store, self.schemas[domain], student, step, by)
         record(self._shared, "student noted", domain, student=student, done=made.done)
         return made
 

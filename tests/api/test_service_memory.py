@@ -83,11 +83,12 @@ def requests(server: Server, folder: Path) -> Iterator[tuple[str, str, dict[str,
     yield get, f"{DOMAIN}/students/{said['student']}/advice", {}
     for method, body in ((post, {"json": {"done": "talked"}}), (get, {})):
         yield method, f"{DOMAIN}/students/{said['student']}/notes", body
-    yield get, f"{DOMAIN}/predictions/{said['id']}/advice", {}
+    for path in ("advice", "sheet"):
+        yield get, f"{DOMAIN}/predictions/{said['id']}/{path}", {}
     yield post, f"{DOMAIN}/outcomes", {"json": [{"prediction_id": said["id"], "assignment_score": 70}]}
     for query in ("?dry=true", ""):
         yield post, f"{DOMAIN}/outcomes{query}", csv | {"content": "student_id,assignment_score\ns1,71\n"}
-    for path in ("performance", "results"):
+    for path in ("performance", "results", "cases"):
         yield get, f"{DOMAIN}/{path}", {"params": {"top": 5}}
     yield post, f"{DOMAIN}/batches", csv | {"params": {"kind": "labeled"}}
     uploaded = server.get(f"{DOMAIN}/uploads")["uploads"][0]["id"]
@@ -199,6 +200,9 @@ def changes(server: Server, champion: str) -> Iterator[tuple[str, str, dict[str,
     yield "POST", f"{DOMAIN}/trials", {"json": {"version": other, "mode": "shadow"}}
     yield "DELETE", f"{DOMAIN}/trials/{server.get(f'{DOMAIN}/trials')['trials'][0]['id']}", {}
     yield "POST", "/api/v1/models/promote", {"json": {"domain": "engagement", "version": other, "reason": "tried"}}
+    yield "POST", "/api/v1/pauses", {"json": {"domain": "engagement", "reason": "tried"}}
+    yield "GET", "/api/v1/pauses", {}
+    yield "POST", "/api/v1/pauses/resume", {"json": {"domain": "engagement"}}
     yield "POST", "/api/v1/models/activate", {"json": {"domain": "engagement", "version": other, "reason": "tried"}}
     yield "POST", "/api/v1/models/rollback", {"json": {"domain": "engagement", "reason": "tried"}}
 

@@ -11,7 +11,8 @@ from streamlit.testing.v1 import AppTest
 from access.records import Grant
 from access.roles import PERMISSIONS, Forbidden, Principal
 from access.users import add_user
-from advice.cases import NewStep, case_of, take_step
+from advice.case_steps import NewStep
+from advice.cases import Writer, case_of, take_step
 from advice.positions import Place
 from clock import new_id, now
 from dashboard.shared_workspace import SharedWorkspace
@@ -213,7 +214,7 @@ def test_who_is_confined_to_groups_sees_these_alone_in_every_answer(workspace: W
     for question in asked:
         with pytest.raises(Forbidden):
             question()
-    take_step(workspace.store, visit.schemas[HERE], one, NewStep("talked", place=Place("B", None)), actor="t")
+    take_step(workspace.store, visit.schemas[HERE], one, NewStep("talked", place=Place("B", None)), Writer("t"))
     assert visit.cases(HERE, [one]) == {}
     assert visit.case(HERE, one).steps == ()
     analyst = Visit(visit._shared, Principal(name="user:a", permissions=PERMISSIONS["analyst"]))

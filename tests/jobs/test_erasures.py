@@ -15,7 +15,8 @@ from msgspec.structs import replace
 from access.known import known_of
 from access.records import Grant
 from access.users import add_user, link_user
-from advice.cases import NewStep, take_step
+from advice.case_steps import NewStep
+from advice.cases import Writer, take_step
 from clock import now
 from database.store import RecordStore
 from database.withdrawal import NamesSomebody
@@ -148,7 +149,7 @@ def ask_about_somebody(folder: Path) -> None:
             make_report(workspace, COURSE.name, Occasion("algebra", "2026-1", due), actor="test")
         store.add_outcomes([make_outcome(domain=COURSE.name, target="final", student=who)])
         store.add_accesses([make_access(domain=COURSE.name, action="student looked up", details={"student": who})])
-        take_step(store, COURSE, who, NewStep("talked"), actor="test")
+        take_step(store, COURSE, who, NewStep("talked"), Writer("test"))
         workspace.objections.add(who, workspace.schemas, actor="test")
         ask_to_erase(store, COURSE.name, who, reason="asked for in a letter", actor="test")
 

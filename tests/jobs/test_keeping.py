@@ -6,6 +6,7 @@ import pytest
 from msgspec.structs import replace
 from pydantic import ValidationError
 
+from advice.cases import CASE_KIND
 from database.observed import DEAD_LETTERS
 from database.store import RecordStore
 from jobs.keeping import Periods, keep
@@ -38,13 +39,14 @@ def fill(store: RecordStore) -> None:
         keep_report(store, replace(made((NOON - timedelta(days=at == OLD)).date(), "a" * 64, domain="school"), made=at))
         store.add_accesses([make_access(at)])
         store.add_observations([make_observation(at=at, event=f"{at:%d}")])
-        store.put_document(make_document(f"{at:%d}", kind=DEAD_LETTERS, at=at, domain="school"))
+        for kind in (DEAD_LETTERS, CASE_KIND):
+            store.put_document(make_document(f"{at:%d}", kind=kind, at=at, domain="school"))
     store.add_outcomes([make_outcome(19.0, YOUNG, student=f"{OLD:%d} 0")])  # said anew since: it stays as it is now
 
 
 def test_what_is_older_goes_and_what_is_younger_stays(store: RecordStore) -> None:
     fill(store)
-    kept = ("predictions", "outcomes", "batches", "reports", "cohort_reports", "observations", "accesses")
+    kept = ("predictions", "outcomes", "batches", "reports", "cohort_reports", "observations", "cases", "accesses")
     thirty = Periods(**dict.fromkeys(kept, 30))
     removed = keep(store, ["school", "k12"], thirty, NOON)
     one_each = dict.fromkeys(kept[2:], 1)
@@ -53,10 +55,10 @@ def test_what_is_older_goes_and_what_is_younger_stays(store: RecordStore) -> Non
     assert sorted(one.value for one in store.oldest_outcomes("school", 9)) == [10.0, 11.0, 12.0, 19.0]
     assert [one.at for one in (*store.batches(), *store.drift_reports(), *store.accesses())] == [YOUNG] * 3
     assert [page.event for page in store.observation_pages("school")] == [(f"{YOUNG:%d}",)]
-    assert [one.at for one in store.documents(DEAD_LETTERS)] == [YOUNG]
+    assert [one.at for kind in (DEAD_LETTERS, CASE_KIND) for one in store.documents(kind)] == [YOUNG] * 2
     [young] = list_reports(store, "school")
     assert (young.made, store.blobs()) == (YOUNG, [young.blob])
-    assert sum(one.details["count"] for one in store.events(kind="kept long enough")) == 7
+    assert sum(one.details["count"] for one in store.events(kind="kept long enough")) == 8
     assert keep(store, ["school"], thirty, NOON) == dict.fromkeys(removed, 0)
     assert keep(store, ["school"], Periods(), NOON) == {}
 

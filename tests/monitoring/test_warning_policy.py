@@ -19,6 +19,7 @@ from model.pauses import RULE_OF, pause, resume
 from monitoring.render import preview_tables, warned_table
 from monitoring.student_list import StudentLists
 from monitoring.warning_lists import WarningCause, WarningList, choose, preview
+from monitoring.warning_lots import slots_of
 from monitoring.warning_policy import (
     USUAL_WARNINGS,
     BadWarningPolicy,
@@ -42,6 +43,21 @@ BY_HAND: dict[str, str] = {"actor": "ann", "reason": "two advisors are ill"}
 
 def answer(number: int, below: float, group: str = "a") -> WarningCause:
     return WarningCause(f"s{number}", group, None, f"p{number:04}", NOON + timedelta(minutes=number), below)
+
+
+@given(st.integers(0, 24), st.integers(1, 8), st.integers(0, 8), st.integers(0, 5), st.randoms())
+def test_lots_fill_a_capacity_from_its_edge_alone_and_follow_from_the_seed(
+    n: int, capacity: int, by_lot: int, seed: int, shuffled: Any
+) -> None:
+    answers = [answer(number, 0.9 - number / 100) for number in range(n)]
+    policy = WarningPolicy(threshold=0.4, capacity=capacity, by_lot=min(by_lot, capacity), seed=seed)
+    slots = slots_of(policy, answers)
+    assert len(slots.sure) + len(slots.drawn) == min(n, capacity)
+    assert [*slots.sure, *slots.standing] == answers[: len(slots.sure) + len(slots.standing)]
+    assert set(slots.drawn) <= set(slots.standing)
+    others = list(answers)
+    shuffled.shuffle(others)
+    assert choose(policy, others, {}) == sorted([*slots.sure, *slots.drawn], key=answers.index)
 
 
 chances = st.lists(st.tuples(st.sampled_from([0.1, 0.4, 0.5, 0.5, 0.9]), st.sampled_from("ab")), max_size=30)

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from advice.helped import LearnedFrom, tell_helped
 from clock import living_by, new_ids, now
 from database.answer_columns import AnswerColumn
 from database.ingest import store_outcomes
 from database.packed import Common, PackedPredictions
-from database.records import Answer, Outcome, Prediction
+from database.records import Answer, LabeledRecord, Outcome, Prediction
 from database.store import MADE_IN_PASSING
 from jobs.catching_up import FEW_DAYS
 from jobs.child import Claim, do_job
@@ -159,6 +160,16 @@ def lose_files(workspace: Workspace) -> None:
     workspace.champions.refresh()
 
 
+def _learned(kept: int, helped: int) -> LearnedFrom:
+    records = [LabeledRecord(id=f"r{n}", domain=SCHEMA.name, inputs={}, targets={}, at=now()) for n in range(100)]
+    return LearnedFrom(records[:kept], records[kept:], helped)
+
+
+def help_many(workspace: Workspace) -> None:
+    tell_helped(workspace.store, SCHEMA.name, _learned(80, 20))
+    tell_helped(workspace.store, SCHEMA.name, _learned(67, 33))
+
+
 MAKERS: Mapping[ConditionKind, Callable[[Workspace], None]] = {
     "broken champion": lose_files,
     "coverage": break_coverage,
@@ -172,4 +183,5 @@ MAKERS: Mapping[ConditionKind, Callable[[Workspace], None]] = {
     "failed alert": lose_an_alert,
     "late schedule": miss_a_look,
     "examples": learn_from_examples,
+    "helped share": help_many,
 }

@@ -2,18 +2,22 @@
 
 from datetime import timedelta
 
+import msgspec
 import numpy as np
 import pytest
 from rich.console import Console
 
-from advice.cases import NewStep, take_step
+from advice.case_steps import NewStep
+from advice.cases import Writer, take_step
 from clock import new_id, now
 from database.records import Answer
 from database.store import RecordStore
+from monitoring.warning_lists import WarningList, draw_slots
+from monitoring.warning_lots import NoLots, check_draw, draws_of
 from monitoring.warning_policy import WarningPolicy, activate_policy
 from preprocessing.schema import DomainSchema, Feature, Target
 from reports.effect_report import report_effects
-from reports.effects import at_threshold, before_and_after, doubly_robust
+from reports.effects import at_threshold, before_and_after, by_lot, doubly_robust, matched
 from reports.render import effect_tables
 from tests.database.making import make_outcome, make_prediction
 
@@ -37,11 +41,32 @@ def test_a_known_effect_lies_within_its_interval_as_often_as_said(effect: float)
     assert min(held) >= 0.87 * runs
 
 
+@pytest.mark.parametrize("effect", [0.0, 0.8])
+def test_the_effect_of_slots_by_lot_and_that_beside_counterparts_lie_within_their_intervals(effect: float) -> None:
+    """Of more runs the share is .95 (benchmarks/trust.py)."""
+    draw, runs, held = np.random.default_rng(7), 60, [0, 0]
+    for _ in range(runs):
+        ability = draw.normal(0, 1, 400)
+        outcome = 10 + 2 * ability + draw.normal(0, 1.5, 400)
+        block = np.arange(400) // 8
+        drawn = np.concatenate([draw.permutation(8) < 4 for _ in range(50)])
+        found = by_lot(block, drawn, drawn, outcome + effect * drawn - 2 * ability)
+        helped = draw.random(400) < 1 / (1 + np.exp(0.3 + 0.8 * ability))
+        other = matched(ability[:, None], helped, outcome + effect * helped)
+        held[0] += found.low <= effect <= found.high
+        held[1] += other.low <= effect <= other.high
+    assert min(held) >= 0.86 * runs
+
+
 def test_what_speaks_against_an_effect_is_said() -> None:
     draw = np.random.default_rng(2)
     known, helped = draw.normal(0, 1, (150, 1)), np.arange(150) < 40
     jump = doubly_robust(known, helped, 10 + 9.0 * helped + draw.normal(0, 0.1, 150))
     assert [any(word in told for told in jump.warnings) for word in ("are few", "implausible")] == [True, True]
+    far = matched(np.where(helped, 9.0, 0.0)[:, None] + known, helped, known[:, 0])
+    assert any("nobody like them" in told for told in far.warnings)
+    alone = by_lot(np.arange(150) // 2, np.arange(150) % 2 == 0, helped, known[:, 0])
+    assert (alone.effect, alone.helped) == (None, 0), "pairs tell no spread"
     parted = np.where(helped, 3.0, -3.0)[:, None] + known
     assert any("no counterpart" in told for told in doubly_robust(parted, helped, known[:, 0]).warnings)
     chance = draw.random(400)
@@ -82,7 +107,7 @@ def test_a_report_reads_answers_outcomes_and_steps_and_tells_no_few(store: Recor
         asked.append(make_prediction(at, domain=schema.name, answers=(answer,), **about))
     store.add_predictions(asked)
     for one in asked[:35]:
-        take_step(store, schema, one.student or "", NewStep("talked"), actor="ann")
+        take_step(store, schema, one.student or "", NewStep("talked"), Writer("ann"))
     later = now() + timedelta(days=1)
     store.add_outcomes(
         [
@@ -100,7 +125,9 @@ def test_a_report_reads_answers_outcomes_and_steps_and_tells_no_few(store: Recor
     )
     found = report_effects(store, schema, MARK)
     assert (found.students, found.share_helped) == (90, pytest.approx(35 / 90))
-    _, robust, before = found.effects
+    lots, _, robust, beside, before = found.effects
+    assert (lots.effect, lots.helped) == (None, 0)
+    assert beside.low <= 2.0 <= beside.high
     assert (robust.helped, robust.others, robust.shown) == (35, 55, True)
     assert robust.low <= 2.0 <= robust.high
     assert before.shown
@@ -111,12 +138,12 @@ def test_a_report_reads_answers_outcomes_and_steps_and_tells_no_few(store: Recor
     activate_policy(store, schema.name, "mark", change, actor="ann", reason="")
     later_on = report_effects(store, schema, MARK)  # answers from before are judged by the policy of their time
     assert later_on.threshold == 0.9
-    assert later_on.effects[0].effect == found.effects[0].effect is not None
-    assert "capacity" in later_on.effects[0].warnings[-1]
+    assert later_on.effects[1].effect == found.effects[1].effect is not None
+    assert "capacity" in later_on.effects[1].warnings[-1]
     paper = Console(record=True, width=150)
     paper.print(*effect_tables(found))
     assert "before and after" in paper.export_text()
-    few = report_effects(store, schema, MARK, help_is=("not_useful",))
+    few = report_effects(store, schema, MARK, help_is=("wrong",))
     assert (few.effects, few.misses[0].students) == ((), None)
 
 
@@ -132,3 +159,42 @@ def test_a_few_students_with_many_answers_are_still_few(store: RecordStore) -> N
     found = report_effects(store, schema, MARK)
     assert (found.students, found.effects, found.share_helped) == (8, (), None)
     assert [one.miss for one in found.misses] == [None] * 3
+
+
+def test_slots_by_lot_are_kept_drawn_again_and_tell_what_warning_did(store: RecordStore) -> None:
+    schema = DomainSchema(name=new_id(), title="", features=(Feature(name="x", kind="numeric"),), targets=(MARK,))
+    draw, asked, at = np.random.default_rng(3), [], now() - timedelta(days=30)
+    for number in range(160):
+        below = 0.5 + number % 40 / 100
+        answer = Answer(target="mark", value=14 - 8 * below, naive=11.0, model="m", generation=1, below_pass=below)
+        about = {"student": f"s{number}", "group": f"g{number // 40}", "period": None, "inputs": {"x": 1.0}}
+        asked.append(make_prediction(at, domain=schema.name, answers=(answer,), **about))
+    store.add_predictions(asked)
+    with pytest.raises(NoLots):
+        draw_slots(store, schema, MARK, actor="ann")
+    policy = WarningPolicy(threshold=0.4, capacity=24, by_lot=10, seed=9)
+    activate_policy(store, schema.name, "mark", policy, actor="ann", reason="to know what it does")
+    made = draw_slots(store, schema, MARK, actor="ann")
+    tickets = {ticket.prediction: ticket.drawn for block in made.blocks for ticket in block.tickets}
+    assert (len(made.blocks), len(tickets), sum(tickets.values())) == (4, 80, 40)
+    warned = {one.cause.prediction for one in WarningList(store, schema, MARK).warned()}
+    assert {one for one, drawn in tickets.items() if drawn} == warned & set(tickets)
+    for one in asked:
+        if one.id in warned:
+            take_step(store, schema, one.student or "", NewStep("talked"), Writer("ann"))
+    about_all = {"domain": schema.name, "target": "mark", "period": None}
+    became = [float(one.answers[0].value or 0) + 2.0 * (one.id in warned) + float(draw.normal(0, 1)) for one in asked]
+    later = now() + timedelta(days=1)
+    store.add_outcomes(
+        [
+            make_outcome(value, later, student=one.student, group=one.group, **about_all)
+            for one, value in zip(asked, became, strict=True)
+        ]
+    )
+    lots = report_effects(store, schema, MARK).effects[0]
+    assert (lots.way, lots.helped, lots.others, lots.shown) == ("by lot", 40, 40, True)
+    assert lots.low <= 2.0 <= lots.high
+    checked = check_draw(store, draws_of(store, schema.name, "mark")[0])
+    assert (checked.wrong, checked.gone) == ((), 0)
+    forged = msgspec.structs.replace(made, seed=8)
+    assert len(check_draw(store, forged).wrong) == 81, "every lot, and what the event says"

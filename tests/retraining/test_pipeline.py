@@ -6,6 +6,7 @@ import shutil
 import signal
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 from io import StringIO
 from pathlib import Path
@@ -15,6 +16,10 @@ import pytest
 from rich.console import Console
 from rich.table import Table
 
+from advice.case_steps import NewStep
+from advice.cases import Writer, take_step
+from advice.helped import HELPED_EVENT, HELPED_LEFT_OUT, unhelped
+from clock import now
 from database.ingest import add_batch
 from database.records import BatchRow
 from database.withdrawal import rows_withdrawn, withdraw_batch
@@ -24,8 +29,10 @@ from model.predictor import Predictor
 from model.registry import activate, collect_garbage, install, learned_from_batch, load_bundle, rollback
 from model.render import models_table
 from model.workspace import Workspace
+from retraining.first_champions import learned_rows
 from retraining.policy import PromotionPolicy
 from retraining.run import RULE_EVENT, Busy, Result, Run, retrain, retrain_patiently, with_new_labels
+from tests.database.making import make_prediction
 from tests.model.registry_making import keep, make_bundle
 from tests.retraining.conftest import open_at
 from tests.training.making import MARK, SCHEMA, make_rows, typed
@@ -328,3 +335,33 @@ def test_a_run_that_is_killed_hinders_the_next_for_a_lease_at_most(
     assert len(workspace.store.models()) == 2  # the killed run's challenger and this one's are the same
     collect_garbage(workspace.store, workspace.artifacts, older_than=-1)
     assert set(workspace.artifacts.digests()) == {model.version for model in workspace.store.models()}
+
+
+def test_records_of_helped_students_teach_and_judge_none_unless_the_policy_says_so(workspace: Workspace) -> None:
+    rows = new_rows()
+    answered = [
+        make_prediction(
+            now() - timedelta(days=9), domain=SCHEMA.name, student=row.student, group=row.group, period=row.period
+        )
+        for row in rows[:60]
+    ]
+    workspace.store.add_predictions(answered)
+    for one in answered[:50]:
+        take_step(workspace.store, SCHEMA, one.student or "", NewStep("helped"), Writer("t"))
+    take_step(workspace.store, SCHEMA, answered[55].student or "", NewStep("wrong", "was ill"), Writer("t"))
+    upload(workspace, rows)
+    records = workspace.store.labeled_records(SCHEMA.name)
+    whole, none, some = (unhelped(workspace.store, SCHEMA.name, records, share) for share in (1.0, 0.0, 0.3))
+    assert (whole.helped, len(whole.left_out), len(none.left_out)) == (50, 0, 50)
+    assert 20 < len(some.left_out) < 50
+    assert {one.id for one in none.records} < {one.id for one in some.records} < {one.id for one in records}
+    result = retrained(workspace)
+    assert result.decision.left_out[HELPED_LEFT_OUT] == 50
+    (told,) = workspace.store.events(kind=HELPED_EVENT)
+    assert dict(told.details) == {"records": len(records), "helped": 50, "left_out": 50}
+    learned = learned_rows(workspace, workspace.store.successions(MARK)[-1])
+    assert learned.isdisjoint({one.id for one in records} - {one.id for one in none.records})
+    assert retrained(workspace).decision.verdict != "promote"
+    assert len(workspace.store.events(kind=HELPED_EVENT)) == 1
+    kept = retrained(workspace, policy=PromotionPolicy(helped=1.0))
+    assert HELPED_LEFT_OUT not in kept.decision.left_out

@@ -12,6 +12,7 @@ import msgspec
 import streamlit as st
 
 from access.roles import Forbidden
+from advice.facts import column_words
 from dashboard.form import FIRST_FIELDS, as_typed, by_importance, draw_fields, field, read_fields, typical
 from dashboard.frame import Choice
 from dashboard.palette import State
@@ -19,7 +20,7 @@ from dashboard.parts import champions_of, choose_file, moment_name, offer_proble
 from dashboard.tables import show_table
 from dashboard.views.students.listing import LIST_NAMES, RUNGS, Row, draw_table, table_rows
 from dashboard.views.students.one import draw_answer, draw_factors
-from dashboard.views.students.sentences import Names, column_words, columns_listed
+from dashboard.views.students.sentences import Names, columns_listed
 from dashboard.visit import GivenFile, Visit
 from database.errors import StoreUnavailable
 from database.newest import chance_of

@@ -1,12 +1,13 @@
 """One student: the answer and why, how it went, what may help, what was done, and what an officer may do."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import streamlit as st
 
 from advice.advise import Advice
-from advice.cases import DONE, Done, NewStep, StudentCase
+from advice.case_steps import DONE, LONGEST_OF_HELP, Done, HelpGiven, NewStep
+from advice.cases import StudentCase
 from advice.positions import Place, SubjectResult
 from dashboard import charts
 from dashboard.figures import students as figures
@@ -18,11 +19,13 @@ from dashboard.views.students.requests import draw_rights
 from dashboard.views.students.sentences import (
     Names,
     answer_sentence,
+    case_sentence,
     change_words,
     columns_listed,
     coverage_words,
     done_words,
     factor_words,
+    help_words,
     likelier_words,
     mark_words,
     name_of,
@@ -32,6 +35,7 @@ from dashboard.views.students.sentences import (
     value_words,
 )
 from dashboard.visit import SeenStudent, Visit
+from database.newest import place_of
 from database.records import Answer, Factor, Outcome, Prediction
 from errors import GradewatchError
 from language import _, ngettext, retold, worded
@@ -129,7 +133,7 @@ def _draw_answered(visit: Visit, one: OneStudent) -> None:
     _draw_history(one)
     if (advice := visit.advice(one.schema.name, one.newest)) is not None:
         _draw_advice(advice)
-    _draw_report(visit, one)
+    _draw_papers(visit, one)
 
 
 def _draw_head(one: OneStudent) -> None:
@@ -306,6 +310,16 @@ def _plain(value: float | str) -> str:
     return value if isinstance(value, str) else number(value)
 
 
+def _draw_papers(visit: Visit, one: OneStudent) -> None:
+    if st.button(_("A sheet for the person"), icon=":material/description:", key="sheet"):
+        page, day_of = visit.sheet(one.schema.name, one.newest), one.newest.at.date()
+        st.download_button(
+            _("Download the sheet (page)"), page, f"sheet-{day_of}.html", "text/html", on_click="ignore",
+            icon=":material/download:", key="sheet file",
+        )  # fmt: skip
+    _draw_report(visit, one)
+
+
 def _draw_report(visit: Visit, one: OneStudent) -> None:
     entry = visit.report_on(one.schema.name, one.listed.group, one.listed.period)
     if entry is None:
@@ -325,18 +339,39 @@ def _draw_report(visit: Visit, one: OneStudent) -> None:
 
 def _draw_case(visit: Visit, schema: DomainSchema, student: str, place: Place | None) -> None:
     st.header(_("What was done"), anchor=False)
-    case = visit.case(schema.name, student)
+    case, titles = visit.case(schema.name, student), visit.help_kinds()
+    for state in case.states:
+        if place is None or place_of(*place) == place_of(state.group, state.period):
+            st.write(_escaped(case_sentence(state, titles)))
     with st.form("step", clear_on_submit=False, border=True):
         done: Done | None = st.segmented_control(
             _("Done"), DONE, default=None if "step done" in st.session_state else "talked", required=True,
             format_func=done_words, key="step done",
         )  # fmt: skip
         text = st.text_area(_("Note"), max_chars=1000, key="step text", help=_("In words that name nobody."))
+        given = _draw_help(titles)
         if st.form_submit_button(_("Save"), type="primary") and done is not None:
-            _save(visit, schema, student, NewStep(done, text, place=place))
+            _save(visit, schema, student, NewStep(done, text, None, place, given if done == "helped" else None))
     if failure := st.session_state.pop("step refused", ""):
         st.error(failure, icon=State.ACT.icon)
-    _draw_steps(case)
+    _draw_steps(case, titles)
+
+
+def _draw_help(titles: Mapping[str, str]) -> HelpGiven | None:
+    """Which help begins; None where no kind is chosen."""
+    with st.expander(_("Which help?")):
+        kind = st.selectbox(
+            _("Kind"), list(titles), index=None, format_func=lambda one: titles[one], key="help kind",
+            placeholder=_("not said"), help=_("Counts where help is what was done."),
+        )  # fmt: skip
+        left, right = st.columns(2)
+        start = left.date_input(_("First day"), value="today", key="help start")
+        end = right.date_input(_("Last day"), value=None, key="help end")
+        dose = left.text_input(_("How much"), max_chars=LONGEST_OF_HELP, key="help dose")
+        owner = right.text_input(
+            _("Who sees to it"), max_chars=LONGEST_OF_HELP, key="help owner", help=_("A role or an account; no name.")
+        )
+    return HelpGiven(kind=kind, start=start, end=end, dose=dose, owner=owner) if kind else None
 
 
 def _save(visit: Visit, schema: DomainSchema, student: str, step: NewStep) -> None:
@@ -350,7 +385,7 @@ def _save(visit: Visit, schema: DomainSchema, student: str, step: NewStep) -> No
     st.rerun()
 
 
-def _draw_steps(case: StudentCase) -> None:
+def _draw_steps(case: StudentCase, titles: Mapping[str, str]) -> None:
     if not case.steps:
         st.caption(_("Nothing yet. A note is handed out, and erased, with all that is known of the student."))
         return
@@ -360,7 +395,8 @@ def _draw_steps(case: StudentCase) -> None:
         where = " · ".join(part for part in (one.group, one.period) if part)
         who = one.actor.partition(":")[2] or one.actor
         told = " · ".join(part for part in (moment_of(one.at), who, where, then) if part)
-        text = f" – {_escaped(one.text)}" if one.text else ""
+        said = "; ".join(part for part in (help_words(one.help, titles) if one.help else "", one.text) if part)
+        text = f" – {_escaped(said)}" if said else ""
         st.markdown(f"**{done_words(one.done)}**{text}  \n:gray[{told}]")
 
 

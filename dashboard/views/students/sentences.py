@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from advice.cases import Done
+from advice.case_steps import CaseState, Done, HelpGiven, Stage
+from advice.facts import cell_words, column_words
 from database.newest import Reason
 from database.records import Answer, Cell, Factor
 from language import _, ngettext, worded
@@ -13,7 +14,7 @@ from model.pauses import Pause
 from model.readable import decimals_of, rounded_value
 from monitoring.student_list import ListCounts, ListedStudent
 from monitoring.warning_policy import WarningPolicy
-from preprocessing.schema import DomainSchema, Feature, Target, label_of, title_of
+from preprocessing.schema import DomainSchema, Target, label_of, title_of
 
 Names = Mapping[str, str]
 """Pseudonym to what a class list calls the student."""
@@ -109,6 +110,10 @@ def policy_words(policy: WarningPolicy) -> str:
     told = [_("a chance of {share} or more").format(share=share(policy.threshold))]
     if policy.capacity is not None:
         told.append(_("of each group the {n} likeliest").format(n=count(policy.capacity)))
+    if policy.by_lot:
+        told.append(
+            ngettext("{n} of these by lot", "{n} of these by lot", policy.by_lot).format(n=count(policy.by_lot))
+        )
     if policy.cool_down_days:
         days = ngettext("nobody twice within {n} day", "nobody twice within {n} days", policy.cool_down_days)
         told.append(days.format(n=count(policy.cool_down_days)))
@@ -122,21 +127,6 @@ def pause_words(paused: Pause) -> str:
     rule = _("Paused since {when}: warned of is whoever the plain rule answers below the pass mark.")
     none = _("Paused since {when}: nothing is answered, and nobody is warned of.")
     return (none if paused.answers == "none" else rule).format(when=moment(paused.at))
-
-
-def column_words(column: Feature, value: Cell) -> str:
-    """A column with a value: "Mother's education: up to 9th grade"."""
-    return _("{column}: {value}").format(column=title_of(column), value=cell_words(column, value))
-
-
-def cell_words(column: Feature, value: Cell, *, unit: bool = True) -> str:
-    """A value with its unit, or what it stands for."""
-    if value is None:
-        return _("not known")
-    if isinstance(value, str) or f"{value:g}" in column.labels:
-        return label_of(value, column.labels)
-    said = {"percent": "\u00a0%", "level": ""}.get(column.unit, f" {worded(column.unit)}" if column.unit else "")
-    return number(value, 2) + (said if unit else "")
 
 
 def factor_words(factor: Factor, schema: DomainSchema) -> str:
@@ -194,10 +184,44 @@ def done_words(done: Done) -> str:
     """What somebody did."""
     return {
         "talked": _("talked to them"),
-        "helped": _("already helped"),
-        "not_useful": _("not useful"),
+        "accepted": _("warning accepted"),
+        "not_applicable": _("does not apply"),
+        "wrong": _("warning is wrong"),
+        "helped": _("help"),
+        "reviewed": _("looked back"),
+        "closed": _("closed"),
         "note": _("note"),
     }[done]
+
+
+def stage_words(stage: Stage) -> str:
+    """Where a case stands."""
+    return {
+        "noted": _("nothing is decided yet"),
+        "accepted": _("the warning is accepted, and no help has begun"),
+        "helping": _("help goes on"),
+        "review_due": _("the help has ended, and nobody has looked back on it"),
+        "reviewed": _("the help was looked back on; the case can be closed"),
+        "closed": _("the case is closed"),
+    }[stage]
+
+
+def case_sentence(state: CaseState, titles: Mapping[str, str]) -> str:
+    """Where a case stands, and which help it was. titles: of the kinds of help."""
+    said = stage_words(state.stage)
+    if state.help is not None:
+        said = _("{stage} ({help})").format(stage=said, help=help_words(state.help, titles))
+    return said[0].upper() + said[1:]
+
+
+def help_words(given: HelpGiven, titles: Mapping[str, str]) -> str:
+    """Help of a kind, with its days, how much and who sees to it."""
+    kind = titles.get(given.kind, given.kind)
+    if given.end is None:
+        said = _("{kind}, from {start}").format(kind=kind, start=day(given.start))
+    else:
+        said = _("{kind}, {start} to {end}").format(kind=kind, start=day(given.start), end=day(given.end))
+    return ", ".join(part for part in (said, given.dose, given.owner) if part)
 
 
 def change_words(one: ListedStudent, target: Target) -> str:

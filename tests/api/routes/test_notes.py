@@ -23,16 +23,28 @@ def test_a_note_is_taken_read_and_recorded_by_who_may(guarded: Guarded, confined
     assert taken.status_code == 201, taken.text
     assert (taken.json()["group"], taken.json()["actor"][:4]) == (GROUP, "key:")
     assert taken.json()["answer"]["prediction"] == said[0]["id"]
-    elsewhere = take(guarded.keys["officer"], done="not_useful", group="3 / Algorithms", target="final_marks")
+    there = {"group": "3 / Algorithms", "target": "final_marks"}
+    elsewhere = take(guarded.keys["officer"], done="wrong", text="was on leave", **there)
     assert elsewhere.status_code == 201, elsewhere.text
     assert [one["done"] for one in guarded.ask("GET", path, guarded.keys["admin"]).json()["steps"]] == [
-        "not_useful",
+        "wrong",
         "talked",
     ]
     assert [one["done"] for one in guarded.ask("GET", path, confined).json()["steps"]] == ["talked"]
+    given = {"kind": "tutoring", "start": "2026-03-02", "end": "2026-04-01", "dose": "2 a week", "owner": "tutors"}
+    helped = take(confined, done="helped", help=given)
+    assert (helped.status_code, helped.json()["help"]) == (201, given), helped.text
+    cases = "/api/v1/university/cases"
+    for who, query, stages in (
+        (confined, "", ["review_due"]),
+        (guarded.keys["officer"], "", ["closed", "review_due"]),
+        (guarded.keys["officer"], "?stage=closed&stage=reviewed", ["closed"]),
+    ):
+        found = guarded.ask("GET", cases + query, who).json()["cases"]
+        assert [(one["student"], one["state"]["stage"]) for one in found] == [(student, stage) for stage in stages]
     for key in (guarded.keys["viewer"], guarded.keys["analyst"], guarded.keys["client"]):
         assert take(key, done="talked").status_code == 403
-        assert guarded.ask("GET", path, key).status_code == 403
+        assert [guarded.ask("GET", address, key).status_code for address in (path, cases)] == [403, 403]
     refused = {
         "a name": take(confined, done="note", text="Ana Sousa was ill"),
         "no text": take(confined, done="note"),
@@ -40,15 +52,17 @@ def test_a_note_is_taken_read_and_recorded_by_who_may(guarded: Guarded, confined
         "no such thing": take(confined, done="danced"),
         "no such target": take(confined, done="talked", target="shoes"),
         "a raw key": guarded.ask("GET", "/api/v1/university/students/n-0815/notes", confined),
+        "no such help": take(confined, done="helped", help=given | {"kind": "chess"}),
+        "no such stage": guarded.ask("GET", f"{cases}?stage=lost", confined),
         "nobody": guarded.ask("POST", path.replace(student, "0" * 64), confined, json={"done": "talked"}),
     }
     codes = {what: one.status_code for what, one in refused.items()}
     assert codes == {
         "a name": 422, "no text": 422, "another's group": 403, "no such thing": 400, "no such target": 422,
-        "a raw key": 422, "nobody": 404,
+        "a raw key": 422, "no such help": 422, "no such stage": 422, "nobody": 404,
     }  # fmt: skip
     found = [one.details for one in guarded.entries(action="student noted")]
-    assert [one["done"] for one in found] == ["not_useful", "talked"]
+    assert [one["done"] for one in found] == ["helped", "wrong", "talked"]
     assert {one["student"] for one in found} == {student}
     assert not any("Mondays" in str(one) for one in found)
     assert len(guarded.entries(action="notes read")) >= 2
