@@ -4,6 +4,7 @@ the foot, links from one page to another, and the style.
 What a page shows between them is its own.
 """
 
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from functools import partial
@@ -20,7 +21,7 @@ from dashboard.shared_workspace import language_set
 from dashboard.visit import Visit
 from language import _, worded
 from language.format import count, day, time_of_day, typed_day
-from language.speech import Speech, current, speech_of
+from language.speech import SOURCE_LANGUAGE, Speech, current, speech_of
 from preprocessing.schema import DomainSchema, Target, title_of
 
 KEYS = ("domain", "at", "target", "days")
@@ -316,8 +317,20 @@ def style() -> str:
         f'.st-key-state-{state.value} h1 :is(strong, [role="img"]) {{ color: {seen.of(state)}; }}' for state in State
     )
     buttons = f'[data-testid^="stBaseButton-primary"]:not([disabled]) p {{ color: {seen.surface}; }}'
-    return f"<style>{STYLE}{states}{buttons}</style>"
+    return f"<style>{STYLE}{states}{buttons}{_own_words()}</style>"
 
+
+def _own_words() -> str:
+    """Streamlit says in English alone that a file may be chosen; in other languages ours stands there."""
+    if current().language == SOURCE_LANGUAGE:
+        return ""
+    shown = json.dumps(_("Choose a file"), ensure_ascii=False)
+    return f"{CHOOSER} {{ font-size: 0; }}{CHOOSER}::after {{ content: {shown}; font-size: 1rem; }}{UNTOLD_SIZES}"
+
+
+CHOOSER = '[data-testid="stFileUploaderDropzone"] [data-testid="stBaseButton-secondary"] p'
+UNTOLD_SIZES = '[data-testid="stFileUploaderDropzoneInstructions"] { display: none; }'
+"""What stands beside it says how large a file may be, as the pages themselves do."""
 
 PAPER_PIXELS = 960  # between the margins of the less wide of A4 and Letter, lying
 ON_PAPER = """
@@ -340,6 +353,11 @@ STYLE = """
   min-width: 24px; min-height: 24px; justify-content: center;
 }
 .stElementContainer:has(.stHtml script) { display: none; }
+[data-testid="stMetricLabel"] *, [data-testid="stMetricDelta"] * { white-space: normal; }
+@media (min-width: 1200px) {
+  .st-key-account { margin-bottom: -3.6rem; position: relative; z-index: 1; pointer-events: none; }
+  .st-key-account * { pointer-events: auto; }
+}
 [data-testid="stPageLink-NavLink"] * { white-space: normal; }
 .sideways { margin: 0; font-size: 0.8rem; opacity: 0.8; }
 @media (min-width: 641px) {
@@ -347,6 +365,7 @@ STYLE = """
 }
 @media (max-width: 640px) {
   .stColumn:not(:has(.stElementContainer)) { display: none; }
+  .stButtonGroup [role="radiogroup"] { flex-wrap: wrap; overflow: visible; mask-image: none; }
   [class*="st-key-state-"] h1 { font-size: 1.25rem; }
 }
 @media print {

@@ -152,9 +152,9 @@ def _draw(page: PageOf) -> None:
         return
     require(shared, _suffices(present, page) or page.permission)
     if shared.directory is not None:
-        with st.sidebar:
-            st.caption(_("Signed in as {name}").format(name=present.name.partition(":")[2]))
-            st.button(_("Sign out"), on_click=sign_out)
+        with st.container(key="account", horizontal=True, horizontal_alignment="right", vertical_alignment="center"):
+            st.caption(_("Signed in as {name}").format(name=present.name.partition(":")[2]), width="content")
+            st.button(_("Sign out"), on_click=sign_out, icon=":material/logout:", type="tertiary")
     st.session_state[PAGE_TITLE] = page.title
     visit = Visit(shared, present)
     say_which(visit)

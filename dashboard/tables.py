@@ -13,6 +13,7 @@ import polars as pl
 import streamlit as st
 
 from language import _
+from language.format import typed_moment
 from language.speech import current
 
 LOCALIZED = "localized"
@@ -20,6 +21,8 @@ LOCALIZED = "localized"
 
 
 NARROW = 3  # columns that a phone has room for
+NO_VALUE = "–"
+"""What stands where there is none."""
 
 
 def show_table(rows: Sequence[Mapping[str, object]], **options: Any) -> Any:
@@ -33,6 +36,7 @@ def show_table(rows: Sequence[Mapping[str, object]], **options: Any) -> Any:
         told = _("Wider than a phone: move it sideways.")
         st.html(f'<p class="sideways">{told}</p>')
     arrow = _rounded(table, configured).to_arrow(compat_level=pl.CompatLevel.oldest())
+    options = {"placeholder": NO_VALUE, **options}
     return st.dataframe(arrow, lazy=False, column_config=shown, **options)  # else it asks pandas whether it may be
 
 
@@ -70,4 +74,5 @@ def share_column(label: str | None = None, **options: Any) -> Any:
 
 def instant_column(label: str | None = None) -> Any:
     """Instants as the visitor's clock and calendar have them."""
-    return st.column_config.DatetimeColumn(label, format=LOCALIZED, timezone=current().zone)
+    spoken = current()
+    return st.column_config.DatetimeColumn(label, format=typed_moment(spoken.locale), timezone=spoken.zone)

@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING
 
 from drift.quadrants import PlacedColumn
 from drift.records import ColumnDrift, Curve
+from language import _, worded
+from language.format import interval, number
+from language.format import share as as_share
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -27,14 +30,15 @@ TICKS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.25, 0.5, 1.0)  # that the axis of shares 
 def curve_svg(curve: Curve, *, title: str, unit: str) -> Markup:
     """A column before and now: pairs of bars over an axis in its unit, or a pair of bars for each level."""
     body, height = _bins(curve, unit) if curve.edges else _levels(curve)
-    return _svg(body, height, f"{title}: before and now, {percents(curve)}")
+    return _svg(body, height, _("{title}: before and now, {shares}").format(title=title, shares=percents(curve)))
 
 
 def percents(curve: Curve) -> str:
     """The picture in words, for whoever cannot see it."""
-    names = [f"{low:g} to {high:g}" for low, high in pairwise(curve.edges)]
+    names = [interval(low, high, 3) for low, high in pairwise(curve.edges)]
     shares = zip(names or curve.words, *curve.shares, strict=True)
-    return "; ".join(f"{name} {before:.0%} then {now:.0%}" for name, before, now in shares)
+    said = _("{name} {before} then {now}")
+    return "; ".join(said.format(name=name, before=as_share(before), now=as_share(now)) for name, before, now in shares)
 
 
 def _bins(curve: Curve, unit: str) -> tuple[str, int]:
@@ -57,7 +61,9 @@ def _bins(curve: Curve, unit: str) -> tuple[str, int]:
     for place, words, anchor in _scale(curve):
         parts.append(f'<text x="{MARGIN + step * place:.1f}" y="{foot + 14}" text-anchor="{anchor}">{words}</text>')
     if unit:
-        parts.append(f'<text class="soft" x="{WIDTH}" y="{foot + 28}" text-anchor="end">{_text(unit, 40)}</text>')
+        parts.append(
+            f'<text class="soft" x="{WIDTH}" y="{foot + 28}" text-anchor="end">{_text(worded(unit), 40)}</text>'
+        )
     return "".join(parts), foot + (ROOM if unit else ROOM - 14)
 
 
@@ -77,7 +83,7 @@ def _levels(curve: Curve) -> tuple[str, int]:
     before, now = curve.shares
     rows = [*zip(curve.words, before, now, strict=True)]
     if curve.other_before or curve.other_now:
-        rows.append(("all others", 1 - sum(before), 1 - sum(now)))
+        rows.append((_("all others"), 1 - sum(before), 1 - sum(now)))
     scale = (WIDTH - LEVEL_NAMES - FIGURES) / (max(max(one[1:]) for one in rows) or 1.0)
     parts = []
     for place, (words, *shares) in enumerate(rows):
@@ -115,18 +121,24 @@ def map_svg(placed: Sequence[PlacedColumn], *, limit: float, matters: float, uni
     named = [one for one in placed if one.quadrant == "moved and matters"][:MOST_NAMED]
     for one, at in zip(named, _apart([y(one.matters) for one in named]), strict=True):
         away, anchor = (-9, "end") if x(one.moved) > WIDTH / 2 else (9, "start")
-        place, words = x(one.moved) + away, _text(one.column.column)
-        parts.append(f'<text x="{place:.1f}" y="{at + 4:.1f}" text-anchor="{anchor}">{words}</text>')
+        place, name = x(one.moved) + away, _text(one.column.column)
+        parts.append(f'<text x="{place:.1f}" y="{at + 4:.1f}" text-anchor="{anchor}">{name}</text>')
+    words = {
+        "matters": _("matters: error added, {unit} (log)").format(unit=worded(unit) or _("levels")),
+        "limit": _("limit {limit}").format(limit=number(limit, 3)),
+        "moved": _("moved, 0 to {most} of 1").format(most=number(widest, 2)),
+    }
     parts += [
-        f'<text class="soft" x="{left}" y="14">matters: error added, {_text(unit or "levels", 40)} (log)</text>',
-        f'<text class="soft" x="{x(limit):.1f}" y="{foot + 16}" text-anchor="middle">limit {limit:g}</text>',
-        f'<text class="soft" x="{right}" y="{foot + 34}" text-anchor="end">moved, 0 to {widest:.2g} of 1</text>',
+        f'<text class="soft" x="{left}" y="14">{_text(words["matters"], MAP_LETTERS)}</text>',
+        f'<text class="soft" x="{x(limit):.1f}" y="{foot + 16}" text-anchor="middle">{_text(words["limit"])}</text>',
+        f'<text class="soft" x="{right}" y="{foot + 34}" text-anchor="end">{_text(words["moved"], MAP_LETTERS)}</text>',
     ]
-    told = ", ".join(f"{one.column.column} ({one.quadrant})" for one in named) or "nothing that moved matters"
-    return _svg("".join(parts), MAP_HEIGHT, f"Moved against matters: {told}")
+    told = ", ".join(one.column.column for one in named) or _("nothing that moved matters")
+    return _svg("".join(parts), MAP_HEIGHT, _("What moved and matters: {columns}").format(columns=told))
 
 
 MOST_NAMED = 8
+MAP_LETTERS, EDGE_LETTERS = 48, 24  # of what stands along the map, and at the ends of an axis
 
 
 def strip_svg(columns: Sequence[ColumnDrift]) -> Markup:
@@ -137,10 +149,11 @@ def strip_svg(columns: Sequence[ColumnDrift]) -> Markup:
         for one in columns
         if one.test != "none"
     )
-    axis = f'<path class="axis" d="M8 32H{WIDTH - 8}"/><text class="soft" x="8" y="46">0 the same</text>'
-    axis += f'<text class="soft" x="{WIDTH - 8}" y="46" text-anchor="end">1 entirely different</text>'
-    loud = ", ".join(one.label for one in columns if one.alarming) or "none"
-    return _svg(axis + dots, 50, f"How far each fact moved; enough to matter: {loud}")
+    least, most = _text(_("0 the same"), EDGE_LETTERS), _text(_("1 entirely different"), EDGE_LETTERS)
+    axis = f'<path class="axis" d="M8 32H{WIDTH - 8}"/><text class="soft" x="8" y="46">{least}</text>'
+    axis += f'<text class="soft" x="{WIDTH - 8}" y="46" text-anchor="end">{most}</text>'
+    loud = ", ".join(one.label for one in columns if one.alarming) or _("none")
+    return _svg(axis + dots, 50, _("How far each fact moved; enough to matter: {columns}").format(columns=loud))
 
 
 def _apart(heights: Sequence[float]) -> list[float]:
@@ -152,8 +165,8 @@ def _apart(heights: Sequence[float]) -> list[float]:
     return found
 
 
-def _percent(share: float) -> str:
-    return f"{share:.0%}" if share >= 0.01 or share <= 0 else "<1%"
+def _percent(value: float) -> str:
+    return as_share(value) if value >= 0.01 or value <= 0 else f"<{as_share(0.01)}"
 
 
 def _text(words: str, letters: int = LEVEL_LETTERS) -> str:

@@ -14,21 +14,17 @@ from drift.drawing import curve_svg, map_svg, strip_svg
 from drift.quadrants import MATTERS_FROM, place_columns
 from drift.records import ColumnDrift, Doubt, DriftReport, SegmentDrift
 from drift.render import NUMBER_HEADS, figures_of, number_row, short, shown_verdict
-from drift.sentences import costs_of, describe, describe_segment, sentences_of
+from drift.sentences import costs_of, sentences_of
 from drift.statistics import MEASURES
-from drift.story import change_of, in_order, name_of, state_of, tell_story
+from drift.story import calm_of, change_of, in_order, name_of, segment_words, state_of, tell_story
+from language import _, retold
+from language.format import count, day, number, share
 from language.paper import paper_style
+from language.speech import current
 
 SHOWN_FIRST = 6  # cards of columns that moved; the others are folded
 SEGMENTS_DRAWN = 24
 VERDICT_STATES = {"drift": "act", "warn": "look", "ok": "good", "undecided": "open", "constant": "open"}
-CARD_WORDS = {
-    "drift": "moved",
-    "warn": "probably moved",
-    "ok": "as before",
-    "undecided": "undecided",
-    "constant": "one value only",
-}
 
 
 class _Card(NamedTuple):
@@ -51,17 +47,21 @@ class _Segment(NamedTuple):
 def render_html(report: DriftReport, *, at: datetime | None = None) -> str:
     """The report as one HTML page that needs nothing else. at: when it was made."""
     calm = (
-        ("Changed, perhaps too little to matter", _calm(report, "at the limit")),
-        ("Too few rows to tell", _calm(report, "few rows")),
-        ("Not tested", _calm(report, "untested")),
-        ("No sign of change", _calm(report, "no sign")),
-        ("Still the same", _calm(report, "")),
+        (_("Changed, perhaps too little to matter"), _calm(report, "at the limit")),
+        (_("Too few rows to tell"), _calm(report, "few rows")),
+        (_("Not tested"), _calm(report, "untested")),
+        (_("No sign of change"), _calm(report, "no sign")),
+        (_("Still the same"), _calm(report, "")),
     )
     story, state = tell_story(report) or sentences_of(report)[:1], state_of(report)
     costs = costs_of(report)
     page: str = _template().render(
         report=report,
         style=paper_style(),
+        spoken=current().language,
+        domain=report.domain,
+        now=count(report.n_current),
+        before=count(report.n_reference),
         state=state.value,
         story=story,
         head=head_of(report, at),
@@ -72,11 +72,13 @@ def render_html(report: DriftReport, *, at: datetime | None = None) -> str:
         shown=SHOWN_FIRST,
         calm=[(heading, columns) for heading, columns in calm if columns],
         segments=[_segment(one) for one in report.segments[:SEGMENTS_DRAWN]],
-        more_segments=[(short(one.segment), describe_segment(one)) for one in report.segments[SEGMENTS_DRAWN:]],
+        more_segments=[(short(one.segment), segment_words(one)) for one in report.segments[SEGMENTS_DRAWN:]],
         heads=NUMBER_HEADS,
         rows=[number_row(column) for column in report.columns],
         measures=MEASURES,
-        matters_from=MATTERS_FROM,
+        matters_from=share(MATTERS_FROM),
+        level=share(report.policy.level),
+        q=number(report.policy.q, 3),
     )
     return page
 
@@ -84,18 +86,27 @@ def render_html(report: DriftReport, *, at: datetime | None = None) -> str:
 def head_of(report: DriftReport, at: datetime | None) -> list[tuple[str, str]]:
     """What the report is about, by name: when, which rows, compared with what, which model, which policy."""
     origin, policy = report.origin, report.policy
-    days = f"{origin.since} to before {origin.until}, {origin.source}" if origin.since else ""
-    model = f"{origin.candidate} {origin.model[:12]}".strip()
-    limits = f"numbers from {policy.ks_threshold:g}, levels from {policy.cramers_v_threshold:g}, missing from "
-    limits += f"{policy.missing_threshold:g}; false alarms among findings at most {policy.q:.0%}"
-    before = origin.reference_file or report.basis or "what the model in use learned from"
+    days = _("{since} to before {until}, {source}").format(
+        since=origin.since, until=origin.until, source=retold(origin.source)
+    )
+    which = origin.file or (days if origin.since else "")
+    limits = _(
+        "numbers from {numbers}, levels from {levels}, missing from {missing}; false alarms among findings at most {q}"
+    ).format(
+        numbers=number(policy.ks_threshold, 3),
+        levels=number(policy.cramers_v_threshold, 3),
+        missing=number(policy.missing_threshold, 3),
+        q=share(policy.q),
+    )
+    before = origin.reference_file or retold(report.basis or "") or _("what the model in use learned from")
+    made = _("{day}, {time} UTC").format(day=day(at.date()), time=f"{at:%H:%M}") if at else ""
     told = [
-        ("Made", f"{at:%d %b %Y, %H:%M} UTC" if at else ""),
-        ("Rows now", f"{report.n_current:,}" + (f", {origin.file or days}" if origin.file or days else "")),
-        ("Rows before", f"{report.n_reference:,}, {before}"),
-        ("Asked", f"at moment {origin.moment}" if origin.moment else ""),
-        ("Model", model),
-        ("Counts as moved", limits),
+        (_("Made"), made),
+        (_("Rows now"), count(report.n_current) + (f", {which}" if which else "")),
+        (_("Rows before"), f"{count(report.n_reference)}, {before}"),
+        (_("Asked"), _("at moment {moment}").format(moment=origin.moment) if origin.moment else ""),
+        (_("Model"), f"{origin.candidate} {origin.model[:12]}".strip()),
+        (_("Counts as moved"), limits),
     ]
     return [(name, words) for name, words in told if words]
 
@@ -105,12 +116,13 @@ def _template() -> Any:
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+    environment.globals["_"] = _
     return environment.from_string((Path(__file__).parent / "page.html").read_text(encoding="utf-8"))
 
 
 def _calm(report: DriftReport, doubt: Doubt) -> list[tuple[str, str]]:
     return [
-        (short(name_of(one)), short(describe(one), 400))
+        (short(name_of(one)), short(calm_of(one), 400))
         for one in report.columns
         if not one.alarming and one.doubt == doubt
     ]
@@ -119,8 +131,18 @@ def _calm(report: DriftReport, doubt: Doubt) -> list[tuple[str, str]]:
 def _card(column: ColumnDrift) -> _Card:
     verdict = shown_verdict(column)
     picture = curve_svg(column.curve, title=name_of(column), unit=column.unit) if column.curve else None
-    state, word = VERDICT_STATES[verdict], CARD_WORDS[verdict]
+    state, word = VERDICT_STATES[verdict], _verdict_words(verdict)
     return _Card(short(name_of(column)), state, word, change_of(column), picture, figures_of(column))
+
+
+def _verdict_words(verdict: str) -> str:
+    return {
+        "drift": _("moved"),
+        "warn": _("probably moved"),
+        "ok": _("as before"),
+        "undecided": _("undecided"),
+        "constant": _("one value only"),
+    }[verdict]
 
 
 def _map(report: DriftReport) -> Any:
@@ -134,6 +156,6 @@ def _map(report: DriftReport) -> Any:
 
 def _segment(segment: SegmentDrift) -> _Segment:
     state = "act" if segment.alarm else "open" if segment.reason or segment.too_small else "good"
-    rows = f"{segment.n_current:,} rows now, {segment.n_reference:,} before"
+    rows = _("{now} rows now, {before} before").format(now=count(segment.n_current), before=count(segment.n_reference))
     picture = strip_svg(segment.columns) if segment.columns else None
-    return _Segment(short(segment.segment), state, rows, short(describe_segment(segment), 300), picture)
+    return _Segment(short(segment.segment), state, rows, short(segment_words(segment), 300), picture)

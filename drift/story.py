@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from drift.column import PREDICTION
 from drift.impact import ExpectedError
 from drift.policy import ALARMING
-from drift.records import ColumnDrift, DriftReport
+from drift.records import ColumnDrift, DriftReport, SegmentDrift
 from drift.sentences import describe_refused
 from language import _, ngettext, worded
 from language.format import count, day, number, share
@@ -111,6 +111,30 @@ def _whole(report: DriftReport) -> str:
 def change_of(column: ColumnDrift) -> str:
     """What moved in one column: what is new in it, else how far it moved."""
     return _new(column) if _is_new(column) else _size(column)
+
+
+def calm_of(column: ColumnDrift) -> str:
+    """Where one column that raises no alarm stands, before and now."""
+    if column.verdict == "constant":
+        return _("“{column}” has one value, the same before and now.").format(column=name_of(column))
+    if column.doubt == "untested":
+        return _("“{column}” was not tested.").format(column=name_of(column))
+    return _size(column)
+
+
+def segment_words(segment: SegmentDrift) -> str:
+    """What one segment shows, in a few words."""
+    if segment.alarm:
+        return " ".join(map(change_of, segment.flagged[:NAMED_IN_STORY]))
+    if segment.reason:
+        return _("not compared: not enough data, or on one side only")
+    few = sum(column.doubt in ("few rows", "untested") for column in segment.columns)
+    if not few:
+        return _("no drift found")
+    words = {"few": count(few), "all": count(len(segment.columns))}
+    if segment.too_small:
+        return _("too few rows to tell of {few} of {all} facts").format(**words)
+    return _("no drift found; too few rows to tell of {few} of {all} facts").format(**words)
 
 
 def _is_new(column: ColumnDrift) -> bool:

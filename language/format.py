@@ -137,6 +137,19 @@ def typed_day(locale: str) -> str:
     return re.sub(r"y+|M+|d+", lambda found: letters[found[0][0]], pattern)
 
 
+@cache
+def typed_moment(locale: str) -> str:
+    """The order and signs of a day with its time, to the minute, as moment.js has them.
+
+    >>> typed_moment("de"), typed_moment("en_US")
+    ('DD.MM.YYYY HH:mm', 'MM/DD/YYYY h:mm A')
+    """
+    from babel import Locale
+
+    twelve = "a" in Locale.parse(locale).time_formats["short"].pattern
+    return f"{typed_day(locale)} {'h:mm A' if twelve else 'HH:mm'}"
+
+
 def _told_to_d3(pattern: str) -> str:
     """A pattern of days in Unicode's letters, in those of d3."""
     letters = {"y": "%Y", "yyyy": "%Y", "MMM": "%b", "MM": "%m", "M": "%-m", "dd": "%d", "d": "%-d"}

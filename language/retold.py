@@ -119,6 +119,14 @@ KEPT_FORMS = (
     "it ended before it was stored: send it again",
     "something went wrong here; the worker's log says what",
     "this job was cancelled before it was done",
+    # What a drift report compares (`monitoring`)
+    "what the champion was trained on",
+    "predictions",
+    # Moments without a title, and why a model is in use (`preprocessing.domains`, `retraining`)
+    "start",
+    "midterm",
+    "end",
+    "first champion",
     # How far a job is (`jobs`, `retraining`)
     "checking",
     "comparing",
@@ -163,7 +171,17 @@ def retold(text: str) -> str:
             places = {name: value if name in AS_IT_IS else _place(value) for name, value in found.groupdict().items()}
             return catalogue_in(current().language).gettext(form).format(**places)
     head, mark, rest = text.partition(": ")  # a file's name, and what is wrong with it
-    return f"{head}{mark}{said}" if mark and (said := retold(rest)) != rest else worded(text)
+    return f"{head}{mark}{said}" if mark and (said := retold(rest)) != rest else _named(text)
+
+
+def _named(text: str) -> str:
+    """What a domain's file says, also where a sentence began with it."""
+    said = worded(text)
+    if said != text:
+        return said
+    small = text[:1].lower() + text[1:]
+    found = worded(small)
+    return text if found == small else found[:1].upper() + found[1:]
 
 
 def _place(text: str) -> str:
@@ -185,7 +203,7 @@ def _patterns() -> tuple[tuple[re.Pattern[str], str], ...]:
 
     def parts(form: str) -> Iterator[str]:
         for place, part in enumerate(FORM_PLACES.split(form)):
-            held = r"[^\s;:()]+" if part in FIGURE_PLACES else ".+?"
+            held = r"[^\s;:()]+" if part in FIGURE_PLACES else "[^(;]+?" if part == "levels" else ".+?"
             yield f"(?P<{part}>{held})" if place % 2 else re.escape(part)
 
     longest_first = sorted(KEPT_FORMS, key=lambda form: -len(FORM_PLACES.sub("", form)))

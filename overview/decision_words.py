@@ -41,7 +41,7 @@ def condition_words(decision: PromotionDecision) -> Mapping[ConditionName, str]:
     groups = _("No group of students is surely worse off: {who}").format(who=worse) if worse else groups
     return {
         "made": _("The challenger could be trained"),
-        "size": _("Small enough: {found} of {asked} MB").format(**found("size", 1)),
+        "size": _("Small enough: {found} of {asked} MB").format(**_megabytes(found("size", 1))),
         "rows": _("Enough new students: {found} of {asked}").format(**found("rows", 0)),
         "clusters": _("From more than one group or student: {found}").format(**found("clusters", 0)),
         "outcomes differ": _("Their outcomes are not all the same: {found} different ones").format(
@@ -58,6 +58,11 @@ def condition_words(decision: PromotionDecision) -> Mapping[ConditionName, str]:
         "plain rule": _("The plain rule is not surely nearer"),
         "same champion": _("Nobody else had taken over meanwhile"),
     }
+
+
+def _megabytes(told: Mapping[str, str]) -> dict[str, str]:
+    """The same, but never nought for what takes some room."""
+    return {**told, "found": f"<{number(0.1)}" if told["found"] == "0" else told["found"]}
 
 
 def told_slice(part: SliceGain) -> str:

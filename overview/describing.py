@@ -100,7 +100,7 @@ def _drift(condition: OpenCondition, schema: DomainSchema | None) -> tuple[str, 
         sentence = _("The students are different, though no single fact about them moved by itself.")
     else:
         numbers = {"n": count(known["flagged"]), "all": count(known["compared"])}
-        sentence = _("The students are different: {n} of {all} facts moved, {columns}.")
+        sentence = _("The students are different: {n} of {all} facts moved: {columns}.")
         sentence = sentence.format(columns=_columns(known["columns"], schema), **numbers)
     return sentence, _("See what changed")
 

@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from language import _, retold
+from language import _, retold, worded
 from language.format import count, number
 from language.paper import paper_colours
 from language.speech import current
@@ -69,6 +69,7 @@ def page_of(report: CohortReport, keys: Named = NO_CLASS_LIST) -> str:
         style=paper_colours(),
         report=report,
         spoken=current().language,
+        title=worded(report.title),
         target=target_words(target),
         mark=mark_words(target) if target.pass_mark is not None else "",
         about=about_words(report),

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from errors import MissingExtra
-from language import _
+from language import _, worded
 from language.speech import current
 from reports.figures import picture_of, ranked
 from reports.page import note_words, place_on_bar, student_line
@@ -66,7 +66,7 @@ def _told(report: CohortReport, keys: Named) -> dict[str, Any]:
         _("What this report is not for"): limits(),
     }
     return {
-        "domain": report.title,
+        "domain": worded(report.title),
         "title": f"{report.group}, {report.period}",
         "about": about_words(report),
         "notes": [*filter(None, [edition_words(report)]), *map(note_words, report.notes)],

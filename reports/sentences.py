@@ -85,7 +85,7 @@ def target_words(target: Target) -> str:
 
 def moment_words(moment: str, report: CohortReport) -> str:
     """A moment as the domain's file calls it."""
-    return worded(report.moments[moment]) if moment in report.moments else moment.replace("_", " ")
+    return worded(report.moments[moment]) if moment in report.moments else retold(moment.replace("_", " "))
 
 
 def cell_words(value: Cell, column: ReportedColumn | None) -> str:

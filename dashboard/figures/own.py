@@ -19,7 +19,7 @@ def expected(answer: OwnAnswer) -> Figure:
     marker = {"size": 16, "color": seen.model, "line": {"color": seen.surface, "width": 1.5}}
     value = float(answer.value or 0)
     figure.add_scatter(x=[value], y=[0], mode="markers", marker=marker, name=_("most likely"), text=[number(value)])
-    figure.update_traces(hovertemplate="%{fullData.name}: %{text}<extra></extra>")
+    figure.update_traces(cliponaxis=False, hovertemplate="%{fullData.name}: %{text}<extra></extra>")
     if answer.minimum is not None and answer.maximum is not None:
         figure.update_xaxes(range=[answer.minimum, answer.maximum])
     figure.update_xaxes(title=answer.unit)

@@ -26,7 +26,7 @@ from jobs.inline import JobFailed
 from jobs.queue import RETRAINING
 from language import _, ngettext, retold, use
 from language.format import count, moment
-from language.speech import SOURCE_LANGUAGE
+from language.speech import Speech, current
 from monitoring.drift_days import Against
 from preprocessing.schema import DomainSchema
 from preprocessing.validation.rules import Problem
@@ -67,7 +67,7 @@ def offer_actions(visit: Visit, schema: DomainSchema, record: DriftRecord, repor
         name = f"drift-{schema.name}-{record.at:%Y-%m-%d}"
         st.download_button(
             _("Report as a page"),
-            partial(_page, record, report),
+            partial(_page, record, report, current()),
             f"{name}.html",
             "text/html",
             on_click="ignore",
@@ -88,9 +88,9 @@ def offer_actions(visit: Visit, schema: DomainSchema, record: DriftRecord, repor
                 st.dialog(_("Retrain"), on_dismiss=_close)(partial(_retrain, visit, schema))()
 
 
-def _page(record: DriftRecord, report: DriftReport) -> str:
-    """The report as a file; in English, as the commands write it."""
-    with use(SOURCE_LANGUAGE):
+def _page(record: DriftRecord, report: DriftReport, speech: Speech) -> str:
+    """The report as a file, in the language of whoever asked; it is made in a thread that knows no visitor."""
+    with use(speech.locale, speech.zone):
         return render_html(report, at=record.at)
 
 

@@ -51,7 +51,7 @@ def today(visit: Visit) -> None:
         _since_last_week(visit, served, measured, standings, answers)
         rows = [_subject(visit, schema, standings[schema.name], found, answers[schema.name]) for schema in served]
         _subjects(rows, served, standings)
-    _say_unserved([schema for schema in schemas if schema not in served], choice)
+    _say_unserved(visit, [schema for schema in schemas if schema not in served], choice)
     _newest(visit, choice)
     foot()
 
@@ -303,7 +303,7 @@ def _state(schema: DomainSchema, standing: AnswerStanding | None, found: Sequenc
     return State.OPEN if standing is None or standing.gain is None else State.GOOD
 
 
-def _say_unserved(unserved: Sequence[DomainSchema], choice: Choice) -> None:
+def _say_unserved(visit: Visit, unserved: Sequence[DomainSchema], choice: Choice) -> None:
     if unserved:
         n = len(unserved)
         sentence = ngettext(
@@ -311,8 +311,9 @@ def _say_unserved(unserved: Sequence[DomainSchema], choice: Choice) -> None:
         )
         if not choice.every:
             sentence = _("This subject has no model yet: {titles}.")
-        st.caption(sentence.format(n=count(n), titles=", ".join(worded(schema.title) for schema in unserved)))
-        st.code(f"gradewatch train --domain {unserved[0].name} --data FILE", language=None, wrap_lines=True)
+        st.caption(sentence.format(n=count(n), titles="; ".join(worded(schema.title) for schema in unserved)))
+        if visit.may("retrain", unserved[0].name):
+            st.code(f"gradewatch train --domain {unserved[0].name} --data FILE", language=None, wrap_lines=True)
 
 
 def _newest(visit: Visit, choice: Choice) -> None:

@@ -23,7 +23,18 @@ from preprocessing.validation.rules import BadData, expected, left_out, missing_
 from preprocessing.validation.validate import validate_table
 
 OTHERS = [name for name in languages() if name != SOURCE_LANGUAGE]
-COMPOSING = ("access", "advice", "api", "database", "jobs", "preprocessing", "reports", "retraining")
+COMPOSING = (
+    "access",
+    "advice",
+    "api",
+    "database",
+    "drift",
+    "jobs",
+    "monitoring",
+    "preprocessing",
+    "reports",
+    "retraining",
+)
 SCHOOL = load_domains()["school"]
 
 
@@ -91,5 +102,6 @@ def test_a_refused_file_is_told_in_the_language_of_its_reader(name: str, refused
 def test_what_stands_in_a_file_stays_as_it_stands() -> None:
     with language.use("de"):
         assert retold("must be one of yes, no; did you mean 'no'?").startswith("muss eines von diesen sein: yes, no; ")
+        assert retold("must be one of F, M (row 2)") == "muss eines von diesen sein: F, M (Zeile 2)"
         assert retold("Ann: 3.5 of what there was") == "Ann: 3.5 of what there was"
     assert {"levels", "column", "found"} <= AS_IT_IS

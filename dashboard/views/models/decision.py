@@ -14,12 +14,12 @@ from language import _, ngettext
 from language.format import count, day, number, share
 from model.decision import PromotionDecision, SliceGain, decision_of
 from overview.decision_words import condition_lines, told_unit
-from preprocessing.schema import DomainSchema, Target, title_of
+from preprocessing.schema import DomainSchema, Target, label_of, title_of
 
 
 def draw_decisions(records: list[DecisionRecord], schema: DomainSchema, names: Names, chosen: str | None) -> None:
     """One decision of a model as a picture. records: newest first. chosen: the one that is shown first."""
-    st.header(_("May a challenger take over?"), anchor=False, divider="gray")
+    st.header(_("May a challenger take over?"), anchor=False)
     if not records:
         st.caption(_("No challenger has been judged yet. A retraining makes one and judges it on new students."))
         st.code(f"gradewatch retrain --domain {schema.name}", language=None, wrap_lines=True)
@@ -130,7 +130,7 @@ def slice_names(slices: Sequence[SliceGain], schema: DomainSchema) -> list[str]:
         column = columns.get(part.column)
         title = title_of(column) if column else _("Group")
         labels: Mapping[str, str] = getattr(column, "labels", {})
-        told.append(f"{title}: {labels.get(part.value, part.value)} (n {count(part.gain.n)})")
+        told.append(f"{title}: {label_of(part.value, labels)} (n {count(part.gain.n)})")
     return told
 
 

@@ -19,7 +19,7 @@ from preprocessing.schema import DomainSchema, title_of
 
 def draw_inside(manifest: Manifest, schema: DomainSchema) -> None:
     """All of it, folded: what is not open is not drawn."""
-    st.header(_("Inside the model in use"), anchor=False, divider="gray")
+    st.header(_("Inside the model in use"), anchor=False)
     parts: dict[str, Callable[[], None]] = {
         _("What it looks at"): lambda: _looks(manifest, schema),
         _("The candidates that it was chosen among"): lambda: _candidates(manifest),

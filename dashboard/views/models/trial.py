@@ -24,7 +24,7 @@ SHOWN_UNASKED = 20_000  # predictions of a trial that are read when the page is 
 def draw_trial(visit: Visit, trial: Trial, serving: Serving, models: Sequence[ModelVersion], names: Names) -> None:
     """The trial's card: since when and how, its course, how many outcomes it has of those it needs, and its end."""
     challenger = next((one for one in models if one.version == trial.challenger), None)
-    st.header(_("On trial"), anchor=False, divider="gray")
+    st.header(_("On trial"), anchor=False)
     with st.container(border=True, key="trial"):
         st.markdown(told_trial(trial, names))
         asked = f"trial:{trial.id}"

@@ -38,7 +38,7 @@ Live = Mapping[str, ModelPerformance]
 
 def draw_life(visit: Visit, key: ChampionKey, names: Names) -> str | None:
     """The line of life; the version that was chosen on it."""
-    st.header(_("Line of life"), anchor=False, divider="gray")
+    st.header(_("Line of life"), anchor=False)
     history = visit.successions(key)
     reigns = reigns_of(history)
     alarms = visit.drift_alarms(key.domain, reigns[0].since)
@@ -73,7 +73,7 @@ def draw_versions(
     live: Live,
 ) -> None:
     """The table of versions; of one that is ticked its card, of two what parts them. chosen: elsewhere on the page."""
-    st.header(_("Versions"), anchor=False, divider="gray")
+    st.header(_("Versions"), anchor=False)
     reigns = reigns_of(visit.successions(key))
     rows = [version_row(one, reigns, serving, names, live) for one in models]
     picked = show_table(

@@ -51,7 +51,7 @@ RUNGS = 40
 PILLS = 8  # groups that have room beside each other
 WEEK = timedelta(days=7)
 LIST_SECONDS = 60.0
-LEAST = 0.006  # a chance that is not written as nought percent
+LEAST = 0.01  # a chance that is not written as nought percent
 LIST_NAMES, PAGES, RUNGS_SHOWN, LIST_REASONS, LIST_PAGE = "names", "list places", "rungs", "list reasons", "list page"
 SHOW_MOVED = "moved"
 T = TypeVar("T")
@@ -375,7 +375,7 @@ def table_rows(
 
 def shown_share(share: float | None) -> float | None:
     """A chance as it is shown: none is written as nought or a hundred percent."""
-    return None if share is None else min(max(round(share, 3), LEAST), 1 - LEAST)
+    return None if share is None else min(max(round(share, 2), LEAST), 1 - LEAST)
 
 
 def draw_table(rows: Sequence[Row], students: Sequence[ListedStudent], target: Target, *, key: str) -> None:
