@@ -5,7 +5,7 @@ Records of the store are given as they are where nothing has to be left out or a
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from starlette.responses import Response
@@ -44,6 +44,7 @@ from monitoring.at_risk import AtRisk
 from monitoring.domain_performance import DomainPerformance
 from monitoring.results import Results
 from monitoring.trial_report import TrialReport
+from monitoring.weekly_answers import WeeklyAnswer
 from overview.records import ToldCondition
 from preprocessing.panel.live import ObservedEvent
 from preprocessing.schema import TaskKind
@@ -331,6 +332,24 @@ class OfStudent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """A student, by the institution's own key."""
 
     student: str | int
+
+
+class AskStudents(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How these stand this week, by the institution's own keys. factors: with the themes that moved each answer, and
+    what moved since the week before. as_of: by what is known at the end of that day; today by default."""
+
+    students: Annotated[Sequence[str | int], msgspec.Meta(min_length=1, max_length=1000)]
+    factors: bool = False
+    as_of: date | None = None
+
+
+class StudentsThisWeek(msgspec.Struct, frozen=True, kw_only=True):
+    """Students as they were asked for. within: the weeks of the horizons of `risks`."""
+
+    domain: str
+    target: str
+    within: Sequence[int]
+    students: Sequence[WeeklyAnswer]
 
 
 class TakeStep(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -743,7 +762,7 @@ DESCRIBED: tuple[type, ...] = (
     Trials, Trial, TrialReport, StartTrial, Conditions, ToldCondition, Acknowledge,
     DriftRecord, CompareDays, TrainFirst, Retrain, RetrainingRun, Retrainings, JobStatus, JobList, Outcome, Event,
     Problem, Token, Accesses, Access, Withdraw, Withdrawal, TakeEvents, StoredEvents, StoredExport,
-    OfStudent, LinkStudent, LinkedUser, OwnPage, OwnObjection,
+    OfStudent, AskStudents, StudentsThisWeek, WeeklyAnswer, LinkStudent, LinkedUser, OwnPage, OwnObjection,
     EraseStudent, Erasures, ObjectFor, Objection, TakeStep, CaseStep, StudentCase, CaseList,
     SignIn, OlderScore, OlderScores, OlderGrade, OlderOutlook, OlderQueued, OlderCleared, OlderDriftStatus, OlderTaken,
     InferenceRequest, InferenceResponse, ModelMetadata, ModelReady, ServerMetadata, ServerLive, ServerReady,

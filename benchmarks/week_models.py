@@ -29,8 +29,8 @@ from benchmarks.result import Figure, print_figures, write_results
 from benchmarks.servers import ROOT
 from model.predictor import calibrate
 from preprocessing.panel.channels import CHANNEL_NAMES
+from preprocessing.panel.computed import ATTENDANCE_FEATURES, DISCIPLINE_FEATURES, GRADE_FEATURES
 from preprocessing.panel.example import write_district
-from preprocessing.panel.features import ATTENDANCE_FEATURES, DISCIPLINE_FEATURES, GRADE_FEATURES
 from preprocessing.panel.look_back import with_look_back
 from preprocessing.schema import DomainSchema, Feature, load_domains, looking_back, read_schema
 from training.candidates import CLASS_CANDIDATES, Candidate

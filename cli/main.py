@@ -12,6 +12,7 @@ import cli.data
 import cli.uploads
 import cli.observations
 import cli.features
+import cli.weeks
 import cli.withdraw
 import cli.keep
 import cli.students

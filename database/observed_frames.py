@@ -3,19 +3,19 @@
 It computes no feature. Events in their newest version; several records of one day, and spells that touch, become one.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from itertools import groupby
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import polars as pl
 
 from database.store import ObservationColumns, RecordStore
-from preprocessing.panel.kinds import DAY_OF, OBSERVATION_KINDS, SAYS_OF, ObservationKind
+from preprocessing.panel.kinds import AUDITED_KIND, DAY_OF, OBSERVATION_KINDS, SAYS_OF, ObservationKind
 from preprocessing.panel.observations import FRAMES, Observations, check, of_kinds
 
 EPOCH_DAY = date(1970, 1, 1)
@@ -26,14 +26,34 @@ ABSENT_FROM = 0.5
 """Share of a day's records in classes from which the day counts as absent."""
 
 
+class ObservedPart(NamedTuple):
+    """Whole students. traits: by student what is audited of it, by name."""
+
+    observations: Observations
+    traits: Mapping[str, Mapping[str, str]]
+
+
 def observation_frames(
     store: RecordStore, domain: str, *, students: Sequence[str] | None = None, known_at: datetime | None = None
 ) -> Iterator[Observations]:
     """Parts of whole students, in order, each with the whole calendar; all or some of them (pseudonyms)."""
+    return (part.observations for part in observed_parts(store, domain, students=students, known_at=known_at))
+
+
+def observed_parts(
+    store: RecordStore, domain: str, *, students: Sequence[str] | None = None, known_at: datetime | None = None
+) -> Iterator[ObservedPart]:
+    """As `observation_frames`, with what is audited."""
     calendar = _frame("calendar", _rows(store.observation_pages(domain, students=[""], known_at=known_at)))
     pages = store.observation_pages(domain, students=students, known_at=known_at)
     for rows in _whole_students(_rows(pages)):
-        yield check(of_kinds({k: calendar if k == "calendar" else _frame(k, rows) for k in OBSERVATION_KINDS}))
+        kinds = {k: calendar if k == "calendar" else _frame(k, rows) for k in OBSERVATION_KINDS}
+        traits: dict[str, dict[str, str]] = {}
+        for student, kind, _, _, body in rows:
+            if kind == AUDITED_KIND and body != "null":
+                name, value = msgspec.json.decode(body)
+                traits.setdefault(student, {})[name] = value
+        yield ObservedPart(check(of_kinds(kinds)), traits)
 
 
 def write_observations(
@@ -134,15 +154,16 @@ def _one_a_day(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def _spells(frame: pl.DataFrame) -> pl.DataFrame:
-    """Enrolments of a student at a school that overlap or touch as one spell: a source may tell them by class."""
+    """Enrolments of a student in a grade of a school that overlap or touch as one spell: a source may tell them by
+    class."""
     far = pl.lit(date.max)
-    place = ["student", "school"]
+    place = ["student", "school", "grade_level"]
     ordered = frame.sort(*place, "begin", pl.col("end").fill_null(far))
     until = pl.col("end").fill_null(far).cum_max().shift(1).over(place)
     starts = (pl.col("begin") > until).fill_null(value=True)
     numbered = ordered.with_columns(starts.cast(pl.Int32).cum_sum().over(place).alias("_spell"))
     merged = numbered.group_by(*place, "_spell", maintain_order=True).agg(
-        pl.col("grade_level").last(), pl.col("begin").min(), pl.col("end").fill_null(far).max()
+        pl.col("begin").min(), pl.col("end").fill_null(far).max()
     )
     merged = merged.with_columns(pl.when(pl.col("end") != far).then("end").alias("end"))
     return merged.select(frame.columns)

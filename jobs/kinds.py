@@ -32,6 +32,7 @@ from jobs.queue import (
     ERASURE,
     EXPORT,
     KEEPING,
+    KEEPING_WEEKS,
     MATCHING,
     OUTCOMES_FILE,
     REMAKING,
@@ -516,6 +517,16 @@ def catch_up_with_all(run: JobRun) -> Mapping[str, Any]:
     return catch_up(run.workspace, run.progress)
 
 
+def keep_weeks(run: JobRun) -> Mapping[str, Any]:
+    """The week that is over, closed where it is not yet; else those answered anew of whom something was observed."""
+    import msgspec
+
+    from monitoring.week_close import keep_up
+
+    done: dict[str, Any] = msgspec.to_builtins(keep_up(run.workspace, run.domain, run.job.actor, run.progress))
+    return done
+
+
 def track(run: JobRun) -> Mapping[str, Any]:
     """Tell MLflow who is champion now, and whatever it was not told yet."""
     from retraining.experiments import follow
@@ -553,5 +564,6 @@ JOB_KINDS: Mapping[str, JobKind] = {
     TRACKING: JobKind(track),
     ANCHORING: JobKind(anchor_log, long=True),
     CATCHING_UP: JobKind(catch_up_with_all),
+    KEEPING_WEEKS: JobKind(keep_weeks, long=True, recurring=True),
 }
 """By name; a kind that is added here is done by every worker."""

@@ -40,6 +40,7 @@ KEEPING = "keeping"
 TRACKING = "tracking"
 ANCHORING = "anchoring"
 CATCHING_UP = "catching up"
+KEEPING_WEEKS = "weeks"
 """The kinds that there are; `jobs.kinds` says what each does."""
 
 SEEN_SECONDS = 15.0

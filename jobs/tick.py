@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from clock import now
 from database.errors import StoreUnavailable
+from database.observed_weeks import WEEKS_KIND
 from database.records import Job
 from database.seals import newest_block, seal
 from database.store import RecordStore
@@ -24,6 +25,7 @@ from jobs.queue import (
     COLLECTING,
     DELIVERY,
     KEEPING,
+    KEEPING_WEEKS,
     UNFINISHED,
     JobRequest,
     ask,
@@ -170,6 +172,18 @@ def _behind(given: Pass) -> Sequence[Job]:
     return () if job.ended else [job]
 
 
+def _weeks(given: Pass) -> Sequence[Job]:
+    """Of domains whose weeks are closed: once a day, whether another is over, and each hour in which something new is
+    observed."""
+    asked = []
+    for state in given.store.documents(WEEKS_KIND):
+        domain, slot = state.name, f"{given.at:%Y-%m-%d}"
+        if given.store.observed_since(domain, state.body["receipt"]).students:
+            slot = f"{given.at:%Y-%m-%dT%H}"
+        asked.append(ask(given.store, JobRequest(KEEPING_WEEKS, domain, "tick", key=slot)))
+    return [job for job in asked if not job.ended]
+
+
 def _left_behind(given: Pass) -> Sequence[Job]:
     sweep(given.store)
     if any(name.startswith(REPORT_BLOBS) for name in given.store.blobs()):
@@ -188,6 +202,7 @@ CHORES: Mapping[str, Chore] = {
     "what was kept long enough": _kept,
     "seals of the log": _sealed,
     "what came": _behind,
+    "weeks": _weeks,
     "what is left behind": _left_behind,
     "messages": _messages,
 }

@@ -64,7 +64,7 @@ def _texts_of(part: Mapping[str, Any]) -> Iterator[str]:
     for name, value in part.items():
         if name in ("labels", "moment_titles"):
             yield from value.values()
-        elif name in ("title", "unit", "description") and value:
+        elif name in ("title", "unit", "description", "theme") and value:
             yield END_OF_TITLE.split(value, maxsplit=1)[0].strip() if name == "description" else value
         elif isinstance(value, dict):
             yield from _texts_of(value)

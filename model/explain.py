@@ -6,6 +6,7 @@ It says what a model does with a row, not what causes a result. It knows no stor
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -25,8 +26,82 @@ COMMON_LEVELS = 8
 EXPLAINED_AT_ONCE = 20_000
 """Rows of the graph in one run: bounds the memory of explaining many answers."""
 
+LEAST_CHANCE = 1e-6
+"""Below it, and as near to 1, odds are not told apart."""
+
 NO_EFFECT = 1e-6
 """Effects up to here are float32's, not the model's."""
+
+
+class ThemeFactor(msgspec.Struct, frozen=True, kw_only=True):
+    """What the columns of one theme did to a chance of ending below the pass mark: a statement about the model, not
+    about causes. points: how far it moves when all of them are known instead of being usual; effect: the same of its
+    logarithmic odds, by which themes are ranked. column: the one of them that did most by itself, with the row's value
+    and the usual one."""
+
+    theme: str
+    points: float
+    effect: float
+    column: str
+    value: Cell
+    reference: Cell
+
+
+class ThemeExplainer:
+    """Occlusion of several columns at once, by the middle of what training rows held there: related columns that are
+    replaced one by one hide behind each other. A row of usual values has no factors.
+
+    themes: the columns of each. outputs: as `Explainer` takes them, probabilities of ordered classes.
+    """
+
+    def __init__(
+        self, manifest: Manifest, outputs: Callable[[Encoded], Floats], themes: Mapping[str, Sequence[str]]
+    ) -> None:
+        self._outputs, self._encoding = outputs, manifest.encoding
+        self._failing = int(manifest.target.pass_mark or 0)
+        self.middles = {name: _middle(part) for name, part in manifest.reference.items()}
+        known = {
+            theme: [name for name in names if name in self.middles and name in manifest.inputs]
+            for theme, names in themes.items()
+        }
+        self._themes = {theme: names for theme, names in known.items() if names}
+        self._columns = [name for names in self._themes.values() for name in names]
+        behind = np.array(manifest.encoding.columns)
+        masks = [np.isin(behind, names) for names in self._themes.values()]
+        masks += [behind == name for name in self._columns]
+        self._replaced = np.array(masks, dtype=np.bool_).reshape(len(masks), len(behind))
+        self._values = encode_rows(manifest.encoding, [self.middles])[0]
+
+    def explain(self, rows: Sequence[Mapping[str, Cell]], *, most: int) -> list[tuple[ThemeFactor, ...]]:
+        """The `most` strongest themes of each row; those without effect are none."""
+        X, count = encode_rows(self._encoding, rows), len(self._replaced)
+        variants = np.where(self._replaced, self._values, X[:, np.newaxis, :]).reshape(len(X) * count, -1)
+        outputs = self._outputs(np.concatenate([X, variants]))
+        chances = np.clip(outputs[:, : self._failing].sum(axis=1), LEAST_CHANCE, 1 - LEAST_CHANCE)
+        said, others = chances[: len(X), np.newaxis], chances[len(X) :].reshape(len(X), count)
+        points, effects = said - others, _logit(said) - _logit(others)
+        return [self._factors(*one, most) for one in zip(rows, points, effects, strict=True)]
+
+    def _factors(self, row: Mapping[str, Cell], points: Floats, effects: Floats, most: int) -> tuple[ThemeFactor, ...]:
+        single = dict(zip(self._columns, np.abs(effects[len(self._themes) :]).tolist(), strict=True))
+        strongest = np.argsort(-np.abs(effects[: len(self._themes)]), kind="stable")[:most]
+        named = list(self._themes.items())
+        found = []
+        for place in strongest.tolist():
+            theme, names = named[place]
+            column = max(names, key=single.__getitem__)
+            if abs(effects[place]) > NO_EFFECT:
+                found.append(
+                    ThemeFactor(
+                        theme=theme,
+                        points=float(points[place]),
+                        effect=float(effects[place]),
+                        column=column,
+                        value=row.get(column),
+                        reference=self.middles[column],
+                    )
+                )
+        return tuple(found)
 
 
 class Explainer:
@@ -106,3 +181,24 @@ def _common(part: Sequence[tuple[Cell, float]]) -> list[tuple[Cell, float]]:
     kept = sorted(part, key=lambda pair: -pair[1])[: COMMON_LEVELS + 1]
     total = sum(share for _, share in kept)
     return [(value, share / total) for value, share in kept]
+
+
+def _middle(part: Sequence[tuple[Cell, float]]) -> Cell:
+    """The median of a reference's numbers, or its commonest level; None where there is nothing known."""
+    known = [(value, share) for value, share in part if value is not None]
+    if not known:
+        return None
+    if any(isinstance(value, str) for value, _ in known):
+        return max(known, key=lambda pair: pair[1])[0]
+    ordered = sorted((float(value), share) for value, share in known)
+    half, total = sum(share for _, share in ordered) / 2, 0.0
+    for value, share in ordered:
+        total += share
+        if total >= half:
+            return value
+    return ordered[-1][0]
+
+
+def _logit(chance: Floats) -> Floats:
+    odds: Floats = np.log(chance) - np.log1p(-chance)
+    return odds

@@ -15,7 +15,7 @@ from database.answer_columns import AnswerColumn
 from database.layout import pack_ids
 from database.records import Answer, Factor
 from model.bundle import EXAMPLES, Bands, Bundle, Manifest, answered_levels
-from model.explain import Explainer
+from model.explain import Explainer, ThemeExplainer, ThemeFactor
 from model.fast_trees import MOST_BYTES, TreeLookup, prove_tables
 from model.graph import open_graph, run_graph
 from preprocessing.columns import Column, Levels, Numbers
@@ -85,6 +85,7 @@ class Predictor:
         self._proven = _proven(bundle.manifest)
         self._numeric = {part.name for part in bundle.manifest.encoding.numeric}
         self._categorical = {part.name for part in bundle.manifest.encoding.categorical}
+        self._by_theme: tuple[tuple[tuple[str, tuple[str, ...]], ...], ThemeExplainer] | None = None
         self._read = tuple(dict.fromkeys((*bundle.manifest.inputs, *bundle.manifest.naive.columns)))
 
     @property
@@ -323,6 +324,15 @@ class Predictor:
     def _tables(self) -> TreeLookup | None:
         """None where the graph alone can answer."""
         return prove_tables(self._graph, self._session, self.manifest.encoding)
+
+    def explain_themes(
+        self, rows: Sequence[Row], themes: Mapping[str, tuple[str, ...]], *, most: int
+    ) -> list[tuple[ThemeFactor, ...]]:
+        """The strongest themes of the chance of each row to end below the pass mark."""
+        key = tuple(themes.items())
+        if self._by_theme is None or self._by_theme[0] != key:
+            self._by_theme = key, ThemeExplainer(self.manifest, self.outputs, themes)
+        return self._by_theme[1].explain(rows, most=most)
 
     @cached_property
     def _explainer(self) -> Explainer:

@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 
 from clock import new_id, now
+from database.observed_weeks import ObservedByDomain
 from database.open import open_store
 from database.pairs import Learned
 from database.records import Event
@@ -67,6 +68,11 @@ class Workspace:
     def learned(self) -> Learned:
         """What each model learned from."""
         return learned_by(self.artifacts)
+
+    @cached_property
+    def weeks(self) -> ObservedByDomain:
+        """What is known of single students week by week, kept in this process."""
+        return ObservedByDomain(self.store, self.schemas)
 
     def publish_models(self) -> list[str]:
         """Give all machines the registered models that only this one has, where they share them; which."""

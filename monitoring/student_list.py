@@ -17,7 +17,7 @@ from database.store import RecordStore
 from model.objections import Objections
 from model.pauses import Pause
 from model.readable import least_move, number_of, said_about
-from monitoring.warning_lists import Warned, WarningCause, WarningList, came_before, in_order_of_need
+from monitoring.warning_lists import Warned, WarningCause, WarningList, came_before, in_order_of_need, of_present
 from monitoring.warning_policy import LIKELIER_THAN_NOT, WarningPolicy
 from preprocessing.schema import DomainSchema, Target
 
@@ -105,7 +105,7 @@ class StudentLists:
     ) -> None:
         self._log = store
         self._target = target
-        self._about = (schema.name, target.name, which)
+        self._about = (schema.name, target.name, of_present(store, schema, which))
         self._objected = objected
         self.warnings = WarningList(store, schema, target, which, objected or ())
 

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import msgspec
 
 from database.newest import OF_ALL, AskedAbout, NewestAnswer, Reason, SilentAnswer, Which, place_of
+from database.observed_weeks import closed_week
 from database.records import Answer, Prediction
 from database.store import RecordStore
 from model.pauses import pause_of, pauses, plain_answer
@@ -103,7 +104,7 @@ class WarningList:
         self._store = store
         self._schema = schema
         self._target = target
-        self._which = which
+        self._which = of_present(store, schema, which)
         self._objected = objected
         self.policy = policy_in_use(store, schema.name, target.name) if policy is None else policy
         self.paused = pause_of(pauses(store), schema.name)
@@ -200,6 +201,13 @@ def cause_of(said: Prediction, answer: Answer | None, target: Target, policy: Wa
         return WarningCause(*place, answer.below_pass) if answer.below_pass >= policy.threshold else None
     value = None if answer.out_of_range else number_of(answer, target)
     return None if value is None or mark is None or value >= mark else WarningCause(*place, None, mark - value)
+
+
+def of_present(store: RecordStore, schema: DomainSchema, which: Which) -> Which:
+    """The answers that are asked for; where weeks are closed, unless a period is asked for, of students who were
+    answered in the last of them or since: who left stands in no list."""
+    week = closed_week(store, schema.name) if schema.panel is not None and which.period is None else None
+    return which if week is None else which._replace(from_week=week)
 
 
 def came_before(one: AskedAbout, newest: NewestAnswer | SilentAnswer | WarningCause) -> bool:

@@ -41,7 +41,7 @@ thousands grouped as in "1 000"."""
 WORDING = (
     *("title", "description", "aliases", "drift_threshold", "min_gain", "cut_points", "trusted"),
     *("accepts", "missing", "level_aliases", "labels", "moment_titles", "period_order", "allow"),
-    *("family", "better", "concern"),
+    *("family", "better", "concern", "theme"),
 )
 """Keys that change how a file is read or a page reads, and not what a row means once it is read."""
 
@@ -89,7 +89,7 @@ class Feature(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     check lets it pass. family: what the column says of how a student is getting on, for advice; only a numeric column
     that is not protected has one. better: which of its values are. concern: a value (of better "higher": below it, else
     above it) that is a reason for advice. of: the column of whose weeks this one is made (`looking_back`), so many
-    weeks before; 0 where it sums several.
+    weeks before; 0 where it sums several. theme: what it says together with others, which are explained as one.
     """
 
     name: str
@@ -117,6 +117,7 @@ class Feature(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     concern: float | None = None
     of: str = ""
     weeks_before: int = 0
+    theme: str = ""
 
 
 class Flag(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -268,6 +269,15 @@ class DomainSchema(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     @cached_property
     def feature_by_name(self) -> Mapping[str, Feature]:
         return {feature.name: feature for feature in self.features}
+
+    @cached_property
+    def themes(self) -> Mapping[str, tuple[str, ...]]:
+        """The columns of each theme, in file order."""
+        found: dict[str, tuple[str, ...]] = {}
+        for feature in self.features:
+            if feature.theme:
+                found[feature.theme] = (*found.get(feature.theme, ()), feature.name)
+        return found
 
     @cached_property
     def target_by_name(self) -> Mapping[str, Target]:

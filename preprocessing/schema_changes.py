@@ -119,6 +119,7 @@ EFFECTS: Mapping[type, Mapping[str, Rule]] = {
         "concern": Effect.SILENT,
         "of": Effect.STOP,  # made of something else
         "weeks_before": Effect.STOP,
+        "theme": Effect.SILENT,
     },
     Target: {
         "name": Effect.STOP,

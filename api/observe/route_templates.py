@@ -42,6 +42,7 @@ TEMPLATES = (
     "/api/v1/{domain}/predictions/{id}",
     "/api/v1/{domain}/students",
     "/api/v1/{domain}/students/{student}/advice",
+    "/api/v1/{domain}/students/{student}/week",
     "/api/v1/{domain}/predictions/{id}/advice",
     "/api/v1/{domain}/predictions/{id}/sheet",
     "/api/v1/{domain}/students/{student}/notes",

@@ -45,6 +45,7 @@ from api.routes import (
     training,
     trials,
     upload_history,
+    weeks,
     withdrawals,
 )
 from api.routes.docs_page import router as pages
@@ -66,6 +67,7 @@ ROUTERS = (
     predictions,
     sheets,
     students,
+    weeks,
     notes,
     reports,
     rights,

@@ -1,4 +1,5 @@
-"""Figures of the page Students: one answer on its scale, a class as a ladder, what moved an answer, how it went."""
+"""Figures of the page Students: one answer on its scale, a class as a ladder, what moved an answer, how it went, weeks
+of a student."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -7,11 +8,14 @@ import plotly.graph_objects as go
 
 from dashboard.charts import Figure, day_pointed_at, plain, short
 from dashboard.palette import State, palette
+from database.observed_weeks import WeekOfEvents
 from database.records import Answer, Factor, Outcome
 from language import _, worded
 from language.format import number, share
+from model.explain import ThemeFactor
 from model.readable import number_of, readable_value
 from monitoring.answer_history import PastAnswer
+from monitoring.weekly_history import AnsweredWeek
 from preprocessing.schema import Target, label_of
 
 NEAR_FROM = 0.2
@@ -256,3 +260,88 @@ def history(past: Sequence[PastAnswer], outcome: Outcome | None, target: Target)
         at = target.pass_mark - 0.5 if target.levels else target.pass_mark
         figure.add_hline(y=at, line={"color": seen.act, "dash": "dash", "width": 1})
     return plain(figure, 300, legend=True)
+
+
+# Weeks --------------------------------------------------------------------------------------------------------------
+
+
+def risk_by_week(weeks: Sequence[AnsweredWeek], threshold: float) -> Figure:
+    """The chance within each horizon week by week, the longest one strong, and from where on is warned."""
+    seen, figure = palette(), go.Figure()
+    names = [short_week(one.week) for one in weeks]
+    horizons = sorted({horizon for one in weeks for horizon in one.risks})
+    dashes = ("dot", "dash", "solid")
+    for place_, horizon in enumerate(horizons):
+        longest = horizon == horizons[-1]
+        values = [one.risks.get(horizon) for one in weeks]
+        words = _("within {n} weeks").format(n=number(horizon))
+        figure.add_scatter(
+            x=names, y=values, mode="lines+markers", name=words,
+            line={"color": seen.model if longest else seen.now, "width": 3 if longest else 1.5,
+                  "dash": dashes[place_ - len(horizons)] if len(horizons) <= len(dashes) else "solid"},
+            marker={"size": 9 if longest else 5}, text=[None if value is None else share(value) for value in values],
+            hovertemplate="%{x}: %{text}<extra>%{fullData.name}</extra>",
+        )  # fmt: skip
+    figure.add_hline(y=threshold, line={"color": seen.act, "dash": "dash", "width": 1.5})
+    said = _("warned from {share} on").format(share=share(threshold))
+    figure.add_annotation(
+        x=0, xref="paper", y=threshold, text=said, showarrow=False, yshift=9, xanchor="left", font_size=12
+    )
+    figure.update_yaxes(tickformat=".0%", range=[0, 1.03], title=_("chance of an event"))
+    figure.update_xaxes(type="category", title=_("school week"))
+    return plain(figure, 320, legend=True)
+
+
+def events_by_week(events: Sequence[WeekOfEvents]) -> Figure:
+    """Days absent and tardy of each week as bars, incidents above them."""
+    seen, figure = palette(), go.Figure()
+    names = [short_week(one.name) for one in events]
+    for words, values, colour in (
+        (_("unexcused"), [one.unexcused for one in events], seen.act),
+        (_("excused"), [one.excused for one in events], seen.look),
+        (_("tardy"), [one.tardy for one in events], seen.model_pale),
+    ):
+        figure.add_bar(
+            x=names,
+            y=values,
+            name=words,
+            marker_color=colour,
+            hovertemplate="%{x}: %{y}<extra>%{fullData.name}</extra>",
+        )
+    told = [(name, one) for name, one in zip(names, events, strict=True) if one.incidents]
+    figure.add_scatter(
+        x=[name for name, _one in told],
+        y=[one.excused + one.unexcused + one.tardy + 0.4 for _name, one in told],
+        mode="markers",
+        name=_("incident"),
+        marker={"symbol": "x", "size": 10, "color": seen.text},
+        text=[number(one.incidents) for _name, one in told],
+        hovertemplate="%{x}: %{text}<extra>%{fullData.name}</extra>",
+    )
+    figure.update_layout(barmode="stack", bargap=0.25)
+    figure.update_yaxes(title=_("days"), range=[0, 6])
+    figure.update_xaxes(type="category", title=_("school week"))
+    return plain(figure, 240, legend=True)
+
+
+def theme_bars(factors: Sequence[ThemeFactor]) -> Figure:
+    """What moves a chance, theme by theme, in points of it."""
+    seen = palette()
+    bars = go.Bar(
+        x=[one.points for one in factors],
+        y=[worded(one.theme) for one in factors],
+        orientation="h",
+        marker_color=[seen.now if one.points > 0 else seen.model for one in factors],
+        text=[share(one.points) for one in factors],
+        hovertemplate="%{y}: %{text}<extra></extra>",
+        textposition="none",
+    )
+    figure = go.Figure(bars)
+    figure.update_yaxes(autorange="reversed", type="category")
+    figure.update_xaxes(tickformat="+.0%", title=_("lowers the chance · raises it"), zeroline=True, zerolinewidth=1)
+    return plain(figure, 80 + 34 * len(factors))
+
+
+def short_week(name: str) -> str:
+    """What a week is called on an axis of one year."""
+    return name.rpartition(" ")[2]

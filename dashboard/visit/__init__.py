@@ -17,8 +17,9 @@ from dashboard.visit.settings import SettingQuestions
 from dashboard.visit.students import StudentQuestions
 from dashboard.visit.today import TodayQuestions
 from dashboard.visit.upload import UploadQuestions
+from monitoring.weekly_history import WeeksSeen
 
-__all__ = ["GivenFile", "SeenStudent", "Uncounted", "Visit"]
+__all__ = ["GivenFile", "SeenStudent", "Uncounted", "Visit", "WeeksSeen"]
 
 
 class Visit(

@@ -17,6 +17,7 @@ from language import worded
 from model.asked_again import factors_of
 from monitoring.student_list import ListCounts, ListPage, ListPlace, Shown, StudentLists
 from monitoring.warning_lists import WarningList
+from monitoring.weekly_history import WeeksSeen, weeks_seen
 from reports.archive import ReportEntry, read_report, reports_of
 from reports.class_list import read_names
 from reports.forms import write_report
@@ -119,6 +120,16 @@ class ListQuestions(VisitBase):
         return listed.cause_in(prediction) is not None and any(
             one.cause.prediction == prediction.id for one in listed.warned()
         )
+
+    def weeks(self, domain: str, student: str, target: str) -> WeeksSeen | None:
+        """How a student stood week by week, by what was answered and observed, as far as the visitor may see; None
+        where no week of it was answered."""
+        require_of(self._principal, "read", self._own(domain))
+        workspace = self._shared.workspace
+        found = workspace.store.predictions(domain, student=student, groups=self._groups, limit=MOST_SEEN)
+        schema = self.schemas[domain]
+        about = schema.target_by_name[target]
+        return weeks_seen(workspace, schema, about, student, found, self._groups)
 
     def advice(self, domain: str, prediction: Prediction) -> Advice | None:
         """Weak subjects, what stands out and a plan, by one prediction that the visitor sees."""

@@ -6,8 +6,8 @@ Beside the week's own of the 42 features; a domain that declares none of these p
 import numpy as np
 
 from preprocessing.panel.attendance import EXCUSED, TARDY, UNEXCUSED, attended
+from preprocessing.panel.cells import Events
 from preprocessing.panel.discipline import incident_sums
-from preprocessing.panel.events import Events
 from preprocessing.panel.grades import assigned, marked_in
 from preprocessing.panel.windows import WHOLE_PARTS, Weeks, rate, whole
 

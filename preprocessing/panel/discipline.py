@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from preprocessing.panel import windows
-from preprocessing.panel.events import Incidents
+from preprocessing.panel.cells import Incidents
 from preprocessing.panel.windows import WHOLE_PARTS, Mask, Weeks, earlier, trailing, whole
 
 MOST_WEEKS_SINCE = 36.0

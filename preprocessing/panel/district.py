@@ -12,9 +12,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from preprocessing.panel.kinds import STATUSES
-from preprocessing.panel.observations import WEEK_DAYS, Observations, of_kinds
-from preprocessing.panel.school_year import SCHOOL_DAYS_OF_WEEK
+from preprocessing.panel.grid import SCHOOL_DAYS_OF_WEEK
+from preprocessing.panel.kinds import STATUSES, WEEK_DAYS
+from preprocessing.panel.observations import Observations, of_kinds
 
 Floats = NDArray[np.float64]
 Places = NDArray[np.int64]

@@ -1,8 +1,6 @@
-"""The 42 weekly features of students: one function for training, a batch, one student and a live update.
+"""Weekly features as rows of a table: of all students of some observations, by parts of whole schools.
 
-What a row says depends on the student's own events up to the end of its week, and on what those of the same school and
-grade have together (`peers_of`): rows of few students equal those of all of them, bit by bit, where the peers are
-given.
+What is computed is `preprocessing.panel.computed`'s; here are the peers of all, and columns.
 """
 
 from datetime import date
@@ -10,39 +8,18 @@ from datetime import date
 import numpy as np
 import polars as pl
 
-from preprocessing.panel.attendance import attendance_features, attended
+from preprocessing.panel.cells import Events
 from preprocessing.panel.channels import CHANNEL_NAMES, weekly_channels
-from preprocessing.panel.discipline import discipline_features
-from preprocessing.panel.events import Events, events_of
-from preprocessing.panel.grades import grade_features, marked
+from preprocessing.panel.computed import FEATURE_NAMES, POOLS, FeatureWeeks, compute, own_sums
+from preprocessing.panel.events import events_of
+from preprocessing.panel.grid import SchoolYear, last_week
 from preprocessing.panel.look_back import with_look_back
 from preprocessing.panel.observations import Observations
-from preprocessing.panel.school_year import SchoolYear
-from preprocessing.panel.windows import Mask, Weeks, rate, trailing
+from preprocessing.panel.windows import Mask, Weeks
 from preprocessing.schema import DomainSchema
 
-ATTENDANCE_FEATURES = (
-    "att_rate_w", "att_rate_4w", "att_rate_ytd", "unexc_rate_4w", "exc_rate_4w", "tardy_rate_4w", "att_trend_8w",
-    "att_volatility_8w", "att_delta_4v4", "abs_run_days", "abs_run_max_20w", "monfri_excess_10w",
-    "dow_concentration_10w", "att_vs_peers_4w",
-)  # fmt: skip
-GRADE_FEATURES = (
-    "gpa_ytd", "pct_w", "pct_4w", "pct_trend_8w", "pct_volatility_8w", "pct_delta_4v4", "missing_rate_4w",
-    "late_rate_4w", "failing_subjects_8w", "min_subject_pct_8w", "math_pct_8w", "ela_pct_8w", "subject_spread_8w",
-    "worst_subject_drop", "pct_vs_peers_4w",
-)  # fmt: skip
-DISCIPLINE_FEATURES = (
-    "inc_w", "inc_4w", "inc_ytd", "sev_sum_4w", "sev_max_20w", "sev_decay_hl4", "inc_accel_4v4", "sev_trend_8w",
-    "weeks_since_inc", "recid_4w_20w", "same_type_repeat_20w", "removal_days_20w", "sev_escalation_20w",
-)  # fmt: skip
-FEATURE_NAMES = (*ATTENDANCE_FEATURES, *GRADE_FEATURES, *DISCIPLINE_FEATURES)
-
-FEWEST_PEERS = 10
-"""Others of the same school and grade, below which nobody is compared with them."""
 PART_STUDENTS = 2_000
 """About so many are computed at once: their arrays stay within the cache of a core, and memory within bounds."""
-
-POOLS = ("there", "scheduled", "attending", "points", "most", "marked")
 
 
 def weekly_features(
@@ -73,11 +50,6 @@ def rows_in_parts(
     return pl.concat(parts) if parts else rows_looking_back(shared, events)
 
 
-def last_week(year: SchoolYear, as_of: date | None) -> int:
-    """The newest week that has begun, -1 before the year."""
-    return year.weeks - 1 if as_of is None else min((as_of - year.start).days // 7, year.weeks - 1)
-
-
 def peers_of(events: Events) -> pl.DataFrame:
     """What those of each school, grade and week have together over its last four weeks, and how many have any of it:
     days there and scheduled; points had and to be had, in parts. Sums are exact, so that parts may be added."""
@@ -88,7 +60,7 @@ def peers_of(events: Events) -> pl.DataFrame:
         week = np.broadcast_to(np.arange(weeks), part.roster.school.shape)
         group = part.roster.school.astype(np.int64) * len(roster.grades) + part.roster.grade
         cells = (group * weeks + week)[part.roster.enrolled]
-        for place, own in enumerate(_pooled_of(part)):
+        for place, own in enumerate(own_sums(part)):
             pools[place] += np.bincount(cells, own[part.roster.enrolled], groups * weeks)
     school, rest = np.divmod(np.arange(groups * weeks), max(len(roster.grades) * weeks, 1))
     frame = pl.DataFrame({
@@ -100,28 +72,11 @@ def peers_of(events: Events) -> pl.DataFrame:
     return frame.filter((pl.col("attending") > 0) | (pl.col("marked") > 0))
 
 
-def _pooled_of(events: Events) -> tuple[Weeks, ...]:
-    """Of each student and week, what `POOLS` adds up."""
-    there, scheduled = (trailing(one, 4) for one in attended(events.status))
-    points, most = (trailing(one, 4) for one in marked(events.marks, there.shape))
-    return there, scheduled, (scheduled > 0).astype(np.float64), points, most, (most > 0).astype(np.float64)
-
-
 def rows_of(shared: tuple[pl.DataFrame, int], events: Events) -> pl.DataFrame:
     """The rows of some students. shared: the peers, and the last week that is wanted."""
     peers, until = shared
-    roster = events.roster
-    shape = roster.school.shape
-    pools = _pools_at(events, peers)
-    school_weeks = roster.days.any(axis=2) & roster.enrolled
-    found = {
-        **attendance_features(events.status, _pooled_rate(pools["there"], pools["scheduled"], pools["attending"])),
-        **grade_features(events.marks, shape, _pooled_rate(pools["points"], pools["most"], pools["marked"])),
-        **discipline_features(events.incidents, shape, school_weeks),
-    }
-    scheduled, most = attended(events.status)[1], marked(events.marks, shape)[1]
-    wanted = roster.enrolled & (np.arange(shape[1]) <= until)
-    return _frame(events, found, seen=(scheduled > 0, most > 0), wanted=wanted)
+    wanted = events.roster.enrolled & (np.arange(events.roster.year.weeks) <= until)
+    return _frame(events, compute(events, _pools_at(events, peers)), wanted)
 
 
 def rows_looking_back(shared: tuple[pl.DataFrame, int, DomainSchema | None], events: Events) -> pl.DataFrame:
@@ -154,25 +109,18 @@ def _pools_at(events: Events, peers: pl.DataFrame) -> dict[str, Weeks]:
     return found
 
 
-def _pooled_rate(part: Weeks, of: Weeks, students: Weeks) -> Weeks:
-    """The rate of all of a group, the student included; NaN where there are fewer than `FEWEST_PEERS` others."""
-    return np.where(students > FEWEST_PEERS, rate(part, of), np.nan)
-
-
-def _frame(events: Events, found: dict[str, Weeks], *, seen: tuple[Mask, Mask], wanted: Mask) -> pl.DataFrame:
+def _frame(events: Events, found: FeatureWeeks, wanted: Mask) -> pl.DataFrame:
     roster = events.roster
     student, week = np.nonzero(wanted)
     names = pl.Series([roster.year.week_name(number) for number in range(roster.year.weeks)], dtype=pl.String)
-    weeks_of_data = np.cumsum(seen[0] | seen[1], axis=1)
-
     return pl.DataFrame({
-        "student": roster.students.gather(student),
+        "student": pl.Series(roster.students, dtype=pl.String).gather(student),
         "week": names.gather(week),
         "school": pl.Series(roster.schools, dtype=pl.String).gather(roster.school[wanted]),
         "grade_level": pl.Series(roster.grades, dtype=pl.String).gather(roster.grade[wanted]),
         "school_week": pl.Series(week, dtype=pl.Int32),
-        **{name: pl.Series(found[name][wanted], nan_to_null=True) for name in FEATURE_NAMES},
-        "attendance_seen": seen[0][wanted],
-        "marks_seen": seen[1][wanted],
-        "weeks_of_data": pl.Series(weeks_of_data[wanted], dtype=pl.Int32),
+        **{name: pl.Series(found.features[name][wanted], nan_to_null=True) for name in FEATURE_NAMES},
+        "attendance_seen": found.attendance_seen[wanted],
+        "marks_seen": found.marks_seen[wanted],
+        "weeks_of_data": pl.Series(found.weeks_of_data[wanted], dtype=pl.Int32),
     })  # fmt: skip

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from preprocessing.panel import windows
-from preprocessing.panel.events import LANGUAGE_ARTS, MATHEMATICS, Assignments
+from preprocessing.panel.cells import LANGUAGE_ARTS, MATHEMATICS, Assignments
 from preprocessing.panel.windows import Weeks, earlier, rate, trailing, whole
 
 GRADE_POINTS_FROM = (0.9, 0.8, 0.7, 0.6)

@@ -6,6 +6,8 @@ It needs no library, so that a service can know it; the frames of columns are `p
 from collections.abc import Mapping
 from typing import Literal, get_args
 
+WEEK_DAYS = 7
+
 ObservationKind = Literal["attendance", "grades", "incidents", "enrolment", "calendar"]
 OBSERVATION_KINDS: tuple[ObservationKind, ...] = get_args(ObservationKind)
 

@@ -5,36 +5,51 @@ no column looks past the school year or ahead of its week.
 """
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from preprocessing.panel.windows import Weeks
 from preprocessing.schema import SUMS, DomainSchema, Feature
 
+if TYPE_CHECKING:
+    import polars as pl
+
 SUMMED: dict[str, Callable[..., Weeks]] = dict(zip(SUMS, (np.nanmean, np.nanmin, np.nanmax), strict=True))
 
 
 def with_look_back(
-    rows: pl.DataFrame, schema: DomainSchema, *, student: str = "student", week: str = "school_week"
-) -> pl.DataFrame:
+    rows: "pl.DataFrame", schema: DomainSchema, *, student: str = "student", week: str = "school_week"
+) -> "pl.DataFrame":
     """Rows of one school year, each student's weeks among them once, with the columns of `schema` that look back.
 
     week: the column of the week's number in the year, from 0. What of a window has no row is not counted.
     """
+    import polars as pl  # a service, which knows no tables, looks back on arrays
+
     made = [feature for feature in schema.features if feature.of]
     if not made or schema.panel is None or rows.is_empty():
         return rows.with_columns(pl.lit(None, pl.Float64).alias(feature.name) for feature in made)
     of, at = (rows[student].rank("dense") - 1).to_numpy().astype(np.int64), rows[week].to_numpy().astype(np.int64)
-    weekly, found = dict[str, Weeks](), dict[str, Weeks]()
+    weekly = dict[str, Weeks]()
     for name in {feature.of for feature in made}:
-        weekly[name] = np.full((int(of.max()) + 1, int(at.max()) + schema.panel.window), np.nan)
-        weekly[name][of, at + schema.panel.window - 1] = rows[name].cast(pl.Float64).fill_null(np.nan).to_numpy()
-    for feature in made:
-        found[feature.name] = _told(weekly[feature.of], feature, schema.panel.window)[of, at]
+        weekly[name] = np.full((int(of.max()) + 1, int(at.max()) + 1), np.nan)
+        weekly[name][of, at] = rows[name].cast(pl.Float64).fill_null(np.nan).to_numpy()
+    found = {name: values[of, at] for name, values in look_back(weekly, schema).items()}
     return rows.with_columns(pl.Series(name, values, nan_to_null=True) for name, values in found.items())
+
+
+def look_back(weekly: Mapping[str, Weeks], schema: DomainSchema) -> dict[str, Weeks]:
+    """(S, W) each column of `schema` that looks back. weekly: what they are made of, NaN in weeks without a row."""
+    made = [feature for feature in schema.features if feature.of]
+    window = 0 if schema.panel is None else schema.panel.window
+    padded = {
+        name: np.pad(weekly[name], ((0, 0), (window - 1, 0)), constant_values=np.nan)
+        for name in {feature.of for feature in made}
+    }
+    return {feature.name: _told(padded[feature.of], feature, window) for feature in made}
 
 
 def _told(padded: Weeks, feature: Feature, window: int) -> Weeks:

@@ -19,10 +19,9 @@ from preprocessing.panel.kinds import (
     MOST_SEVERITY,
     OBSERVATION_KINDS,
     STATUSES,
+    WEEK_DAYS,
     ObservationKind,
 )
-
-WEEK_DAYS = 7
 
 FRAMES = MappingProxyType[ObservationKind, pl.Schema]({
     "attendance": pl.Schema({"student": pl.String, "day": pl.Date, "status": pl.String}),

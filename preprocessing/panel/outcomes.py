@@ -5,8 +5,8 @@ A week is told only where it was followed long enough; what nobody could have se
 
 import polars as pl
 
-from preprocessing.panel.observations import WEEK_DAYS
-from preprocessing.panel.school_year import SchoolYear
+from preprocessing.panel.grid import SchoolYear
+from preprocessing.panel.kinds import WEEK_DAYS
 from preprocessing.schema import Target
 
 EVENT_COLUMNS = pl.Schema({"student": pl.String, "at": pl.Date})

@@ -1,49 +1,14 @@
-"""A school year as a grid of students and weeks: who was enrolled where, and on which days there was school.
-
-It knows no feature. Weeks are counted from the Monday of the first school week; a year ends where the calendar has no
-school for longer than `LONGEST_BREAK`.
-"""
+"""The calendar and the enrolments of frames as school years and rosters. It knows no feature."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import date, timedelta
-from itertools import pairwise
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from preprocessing.panel.observations import WEEK_DAYS, BadObservations
-
-LONGEST_BREAK = 35
-"""Days without school within a year: more of them part two years."""
-
-SCHOOL_DAYS_OF_WEEK = 5
-"""Monday to Friday; what falls on a weekend is no school day."""
-
-NOT_ENROLLED = -1
-
-
-@dataclass(frozen=True)
-class SchoolYear:
-    """One year. name: "2025-26", or "2026" where it ends in the year in which it began. start: the Monday of week 0."""
-
-    name: str
-    start: date
-    weeks: int
-
-    def week_name(self, week: int) -> str:
-        """What a week is called, in an order that sorts.
-
-        >>> SchoolYear("2025-26", date(2025, 8, 25), 40).week_name(7)
-        '2025-26 W07'
-        """
-        return f"{self.name} W{week:02d}"
-
-    @property
-    def end(self) -> date:
-        """The first day after its last week."""
-        return self.start + timedelta(days=self.weeks * WEEK_DAYS)
+from preprocessing.panel.grid import NOT_ENROLLED, SCHOOL_DAYS_OF_WEEK, Roster, SchoolYear, years_of
+from preprocessing.panel.kinds import WEEK_DAYS
+from preprocessing.panel.observations import BadObservations
 
 
 def school_years(calendar: pl.DataFrame) -> tuple[SchoolYear, ...]:
@@ -51,56 +16,7 @@ def school_years(calendar: pl.DataFrame) -> tuple[SchoolYear, ...]:
     days = calendar.filter("school_day")["day"].unique().sort()
     if days.is_empty():
         raise BadObservations("the calendar has no school day: school weeks are counted from its first")
-    breaks = [0, *((days.diff().dt.total_days() > LONGEST_BREAK).arg_true().to_list()), len(days)]
-    return tuple(_year(days[begin], days[end - 1]) for begin, end in pairwise(breaks))
-
-
-def _year(first: date, last: date) -> SchoolYear:
-    start = first - timedelta(days=first.weekday())
-    name = f"{first.year}" if first.year == last.year else f"{first.year}-{last.year % 100:02d}"
-    return SchoolYear(name, start, (last - start).days // WEEK_DAYS + 1)
-
-
-@dataclass(frozen=True)
-class Roster:
-    """Who of the students was where in each week of a year.
-
-    students: their keys, by the school where they were last, so that whole schools stand together. school, grade:
-    (S, W) places in `schools` and `grades`, `NOT_ENROLLED` in weeks without enrolment. open_days: (schools + 1, W, 5)
-    where there is school; the last is for those who are nowhere.
-    """
-
-    year: SchoolYear
-    students: pl.Series
-    schools: tuple[str, ...]
-    grades: tuple[str, ...]
-    school: NDArray[np.int32]
-    grade: NDArray[np.int32]
-    open_days: NDArray[np.bool_]
-
-    @property
-    def enrolled(self) -> NDArray[np.bool_]:
-        """(S, W) whether a spell covers a day of the week."""
-        enrolled: NDArray[np.bool_] = self.school != NOT_ENROLLED
-        return enrolled
-
-    @property
-    def days(self) -> NDArray[np.bool_]:
-        """(S, W, 5) on which there was school for each student."""
-        days: NDArray[np.bool_] = self.open_days[self.school, np.arange(self.year.weeks)]
-        return days
-
-    def part(self, begin: int, end: int) -> "Roster":
-        """Some students in a row, without the others."""
-        return Roster(
-            self.year,
-            self.students[begin:end],
-            self.schools,
-            self.grades,
-            self.school[begin:end],
-            self.grade[begin:end],
-            self.open_days,
-        )
+    return years_of(days.to_list())
 
 
 def roster_of(enrolment: pl.DataFrame, calendar: pl.DataFrame, year: SchoolYear) -> Roster:

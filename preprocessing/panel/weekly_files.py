@@ -15,13 +15,17 @@ import polars as pl
 
 from cluster import map_on
 from errors import Category, GradewatchError
+from preprocessing.panel.cells import Events
 from preprocessing.panel.channels import CHANNEL_NAMES
-from preprocessing.panel.events import Events, events_of
-from preprocessing.panel.features import FEATURE_NAMES, PART_STUDENTS, last_week, peers_of, rows_looking_back
+from preprocessing.panel.computed import FEATURE_NAMES
+from preprocessing.panel.events import events_of
+from preprocessing.panel.features import PART_STUDENTS, peers_of, rows_looking_back
 from preprocessing.panel.folder import read_folder
-from preprocessing.panel.observations import WEEK_DAYS, BadObservations, Observations, newest_day
+from preprocessing.panel.grid import SchoolYear, last_week
+from preprocessing.panel.kinds import WEEK_DAYS
+from preprocessing.panel.observations import BadObservations, Observations, newest_day
 from preprocessing.panel.outcomes import EVENT_COLUMNS, with_outcome
-from preprocessing.panel.school_year import SchoolYear, school_years
+from preprocessing.panel.school_year import school_years
 from preprocessing.schema import ContextColumn, DomainSchema, Feature, Target
 
 DEMOGRAPHICS = "demographics.parquet"

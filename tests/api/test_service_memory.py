@@ -175,6 +175,8 @@ def requests_of_others() -> Iterator[tuple[str, str, dict[str, Any]]]:
         "/api/v1/k12/exports",
         {"files": {"file": TABLE, "mapping": ("columns.toml", COLUMNS)}, "params": {"dry": True}},
     )
+    yield "POST", "/api/v1/k12/students", {"json": {"students": ["s1"], "factors": True}}
+    yield "GET", f"/api/v1/k12/students/{'0' * 64}/week", {}
     for path in ("", "/health/live", "/health/ready", "/models/engagement", "/models/engagement/ready"):
         yield "GET", f"/v2{path}", {}
     columns = [{"name": k, "shape": [1], "datatype": "FP64", "data": [v]} for k, v in ENGAGEMENT.items()]

@@ -34,6 +34,7 @@ from dashboard.views.students.sentences import (
     silent_words,
     value_words,
 )
+from dashboard.views.students.weeks import draw_weeks
 from dashboard.visit import SeenStudent, Visit
 from database.newest import place_of
 from database.records import Answer, Factor, Outcome, Prediction
@@ -67,7 +68,7 @@ def draw_student(visit: Visit, choice: Choice, student: str) -> None:
     name, may_read = name_of(student, names), visit.may("read", choice.schema.name)
     seen = visit.student(choice.schema.name, student) if may_read else None
     st.button(_("Back to the list"), icon=":material/arrow_back:", on_click=_leave, type="tertiary", key="back")
-    place = _choose_place(seen) if seen else None
+    place = _choose_place(seen, choice.schema) if seen else None
     one = _of_place(choice, name, seen, place) if seen and place else None
     if one is None:
         said = _("{name}: nothing that you may see was answered about this student.") if may_read else "{name}"
@@ -91,8 +92,11 @@ def _leave() -> None:
     st.session_state.pop("ladder", None)
 
 
-def _choose_place(seen: SeenStudent) -> Place:
-    """The group and period that is shown, the newest by itself."""
+def _choose_place(seen: SeenStudent, schema: DomainSchema) -> Place:
+    """The group and period that is shown, the newest by itself; of weeks always that, for they are drawn together."""
+    if schema.panel is not None:
+        newest = max(seen.predictions, key=lambda one: (one.period or "", one.at, one.id))
+        return Place(newest.group, newest.period)
     places = list(dict.fromkeys(Place(one.group, one.period) for one in seen.predictions))
     if len(places) == 1:
         return places[0]
@@ -125,12 +129,16 @@ def _draw_answered(visit: Visit, one: OneStudent) -> None:
     _draw_head(one)
     if one.target.pass_mark is not None and visit.warning_of(one.schema.name, one.target.name, one.newest):
         st.caption(_("The warning policy in use warns of this student."))
-    left, right = st.columns(2, gap="large")
-    with left:
-        _draw_answers(one)
-    with right:
-        _draw_reasons(visit, one)
-    _draw_history(one)
+    weeks = visit.weeks(one.schema.name, one.seen.student, one.target.name) if one.schema.panel else None
+    if weeks is not None:
+        draw_weeks(weeks, one.schema)
+    else:
+        left, right = st.columns(2, gap="large")
+        with left:
+            _draw_answers(one)
+        with right:
+            _draw_reasons(visit, one)
+        _draw_history(one)
     if (advice := visit.advice(one.schema.name, one.newest)) is not None:
         _draw_advice(advice)
     _draw_papers(visit, one)

@@ -227,7 +227,7 @@ def help_words(given: HelpGiven, titles: Mapping[str, str]) -> str:
 def change_words(one: ListedStudent, target: Target) -> str:
     """How far the answer moved since the one before, in words; empty where there was none."""
     change = one.change(target)
-    if change is None or one.earlier is None:
+    if change is None or one.earlier is None or target.within:
         return ""
     if target.levels:
         said = ngettext("{by} grade since the answer before", "{by} grades since the answer before", abs(int(change)))
@@ -242,6 +242,10 @@ def answer_sentence(name: str, answer: Answer, target: Target) -> str:
     said = value_words(answer.value, target)
     if answer.below_pass is None:
         return _("{name}: {value}").format(name=name, value=said)
+    if target.within:
+        weeks = number(max(target.within), 0)
+        told = _("{name}: {chance} to come to an event within {n} weeks")
+        return told.format(name=name, chance=chance_words(answer.below_pass), n=weeks)
     return _("{name}: {value}; {chance} to end below {mark}").format(
         name=name, value=said, chance=chance_words(answer.below_pass), mark=mark_words(target)
     )

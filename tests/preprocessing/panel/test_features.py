@@ -14,8 +14,9 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from preprocessing.panel.computed import FEATURE_NAMES
 from preprocessing.panel.events import events_of
-from preprocessing.panel.features import FEATURE_NAMES, peers_of, rows_in_parts, weekly_features
+from preprocessing.panel.features import peers_of, rows_in_parts, weekly_features
 from preprocessing.panel.observations import FRAMES, check, of_kinds
 from preprocessing.panel.school_year import school_years
 

@@ -9,9 +9,10 @@ import pytest
 from preprocessing.panel.district import DRIVERS, invent_district
 from preprocessing.panel.example import realised, write_district
 from preprocessing.panel.folder import read_folder, write_folder
+from preprocessing.panel.grid import SchoolYear
 from preprocessing.panel.observations import BadObservations
 from preprocessing.panel.outcomes import EVENT_COLUMNS, with_outcome
-from preprocessing.panel.school_year import SchoolYear, school_years
+from preprocessing.panel.school_year import school_years
 from preprocessing.panel.weekly_files import UnusableWeeks, write_weekly_rows
 from preprocessing.reading.chunks import open_source
 from preprocessing.schema import load_domains

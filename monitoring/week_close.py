@@ -1,0 +1,226 @@
+"""A week's close: all students of a domain computed of what is observed, and answered; between two closes whoever
+something new is observed of.
+
+Cells of a student from the week of the first change on are computed anew by the same function as all others; what was
+answered of earlier weeks stays as it was said. What schools have together is kept at a close: until the next one
+features against peers stand as they were, whoever's own events come late.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from datetime import date, timedelta
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+import polars as pl
+
+from clock import new_id, now
+from database.layout import parts
+from database.observed_frames import dirty_since, observed_parts
+from database.observed_weeks import WEEKS_KIND, PeersOfSchool, keep_peers, values_of
+from database.records import Document
+from database.store import RecordStore
+from errors import Category, GradewatchError
+from model.workspace import Workspace
+from monitoring.weekly_answers import STALE_DAYS, WeeklyAnswers, today
+from preprocessing.columns import columns_of
+from preprocessing.panel.cells import Events
+from preprocessing.panel.computed import POOLS
+from preprocessing.panel.events import events_of
+from preprocessing.panel.features import peers_of, rows_looking_back
+from preprocessing.panel.grid import SchoolYear, last_week
+from preprocessing.panel.live import panel_of
+from preprocessing.schema import DomainSchema
+from preprocessing.validation.json_rows import ValidRow
+
+CLOSE_SOURCE = "weeks"
+ANSWERED_TOGETHER = 5_000
+
+Heard = Callable[[str, float | None], object]
+
+
+class NoWeek(GradewatchError):
+    """No school week is over, or none has begun, by that day."""
+
+    category = Category.INVALID
+
+
+class ClosedWeek(msgspec.Struct, frozen=True, kw_only=True):
+    """What a close did. stale: schools without attendance for so long that nothing is said of their students, who are
+    `without` an answer like those with too few weeks of data."""
+
+    week: str
+    as_of: date
+    students: int
+    answered: int
+    without: int
+    stale: tuple[str, ...] = ()
+
+
+class Refreshed(msgspec.Struct, frozen=True, kw_only=True):
+    """What was done between two closes. students: of whom something new was observed. cells: weeks of these from the
+    first change on. answered: who of them has an answer now."""
+
+    students: int
+    cells: int
+    answered: int
+
+
+def keep_up(
+    workspace: Workspace, domain: str, actor: str | None = None, heard: Heard = lambda *_: None
+) -> ClosedWeek | Refreshed:
+    """Close the week that is over, where it is not closed yet, else answer those anew of whom something is new."""
+    schema = workspace.service.schema(domain)
+    state = workspace.store.document(WEEKS_KIND, domain)
+    day = last_day_over(today(panel_of(schema)))
+    calendar = workspace.weeks.of(domain).calendar()
+    year = calendar.year_at(day)
+    if year is not None and (state is None or state.body["week"] < year.week_name(last_week(year, day))):
+        return close_week(workspace, domain, day, actor=actor, heard=heard)
+    return refresh(workspace, domain, actor=actor, heard=heard)
+
+
+def last_day_over(day: date) -> date:
+    """The last day of the newest week whose school days are over.
+
+    >>> last_day_over(date(2025, 10, 22)), last_day_over(date(2025, 10, 25))
+    (datetime.date(2025, 10, 19), datetime.date(2025, 10, 25))
+    """
+    return day if day.weekday() >= 5 else day - timedelta(days=day.weekday() + 1)
+
+
+class _Computed(NamedTuple):
+    """Parts of all students of a year, what their schools have together, and what is audited of each student."""
+
+    year: SchoolYear
+    events: list[Events]
+    peers: pl.DataFrame
+    last_seen: dict[str, date]
+    traits: dict[str, Mapping[str, str]]
+
+
+def close_week(
+    workspace: Workspace, domain: str, as_of: date, *, actor: str | None = None, heard: Heard = lambda *_: None
+) -> ClosedWeek:
+    """Compute all students by what is known at the end of a day, keep what schools have together, and answer everybody
+    in that day's week. Raises NoWeek, NoChampion, StoreUnavailable."""
+    store, schema = workspace.store, workspace.service.schema(domain)
+    receipt = store.observed_since(domain, 0).newest  # before anything is read
+    calendar = workspace.weeks.of(domain).calendar()
+    year = calendar.year_at(as_of)
+    if year is None or as_of >= year.end + timedelta(days=7):
+        raise NoWeek(f"no school week of {domain} has begun by {as_of}, or the year is over")
+    computed = _compute(store, domain, year, as_of, heard)
+    keep_peers(store, domain, year, _kept_form(computed, as_of))
+    until = last_week(year, as_of)
+    stale = {
+        school
+        for school in computed.peers["school"].unique()
+        if calendar.school_days_between(computed.last_seen.get(school), as_of, school) >= STALE_DAYS
+    }
+    rows, students = list[ValidRow](), 0
+    least = panel_of(schema).least_weeks
+    for part in computed.events:
+        frame = rows_looking_back((computed.peers, until, schema), part).filter(pl.col("school_week") == until)
+        students += frame.height
+        enough = frame.filter((pl.col("weeks_of_data") >= least) & ~pl.col("school").is_in(list(stale)))
+        rows += _valid_rows(enough, computed.traits, schema)
+    objected = workspace.service.objections or ()
+    asked = [row for row in rows if row.student not in objected]
+    for number, some in enumerate(parts(asked, ANSWERED_TOGETHER)):
+        heard("answering", number * ANSWERED_TOGETHER / len(asked))
+        workspace.service.answer_columns(schema, columns_of(some, schema), source=CLOSE_SOURCE, actor=actor)
+    _keep_state(store, domain, {"week": year.week_name(until), "receipt": receipt, "closed": new_id()})
+    return ClosedWeek(
+        week=year.week_name(until), as_of=as_of, students=students, answered=len(asked),
+        without=students - len(asked), stale=(*sorted(stale),),
+    )  # fmt: skip
+
+
+def refresh(
+    workspace: Workspace, domain: str, *, as_of: date | None = None, actor: str | None = None,
+    heard: Heard = lambda *_: None,
+) -> Refreshed:  # fmt: skip
+    """Answer those anew of whom something came since the last close or refresh; where the calendar changed, or none was
+    closed, everybody is closed anew. Raises as `close_week`."""
+    store, schema = workspace.store, workspace.service.schema(domain)
+    state, day = store.document(WEEKS_KIND, domain), as_of or today(panel_of(schema))
+    newest, dirty = dirty_since(store, domain, 0 if state is None else state.body["receipt"])
+    if state is None or "" in dirty:
+        closed = close_week(workspace, domain, day, actor=actor, heard=heard)
+        return Refreshed(students=closed.students, cells=closed.students, answered=closed.answered)
+    observed = workspace.weeks.of(domain)
+    year = observed.calendar().year_at(day)
+    until = -1 if year is None else last_week(year, day)
+    cells, answered = 0, 0
+    for some in parts(sorted(dirty)):
+        heard("answering", None)
+        weekly = WeeklyAnswers(store, workspace.service, schema, workspace.weeks)
+        told = weekly.answers(some, source=CLOSE_SOURCE, actor=actor, as_of=day)
+        answered += sum(one.prediction is not None for one in told)
+        if year is not None:
+            first = [max((dirty[one] - year.start).days // 7, 0) for one in some]
+            cells += sum(max(until + 1 - week, 0) for week in first)
+    _keep_state(store, domain, {**state.body, "receipt": newest})
+    return Refreshed(students=len(dirty), cells=cells, answered=answered)
+
+
+def _compute(store: RecordStore, domain: str, year: SchoolYear, as_of: date, heard: Heard) -> _Computed:
+    events, pooled, last_seen = list[Events](), list[pl.DataFrame](), dict[str, date]()
+    traits = dict[str, Mapping[str, str]]()
+    for number, part in enumerate(observed_parts(store, domain)):
+        heard(f"computing, part {number + 1}", None)
+        found = events_of(part.observations, year, as_of=as_of)
+        traits.update(part.traits)
+        events.append(found)
+        pooled.append(peers_of(found))
+        for school, day in _last_days(found).items():
+            last_seen[school] = max(day, last_seen.get(school, day))
+    if not events:
+        raise NoWeek(f"nothing is observed of a student of {domain} by {as_of}")
+    together = pl.concat(pooled).group_by("school", "grade_level", "week").agg(pl.col(*POOLS).sum())
+    return _Computed(year, events, together, last_seen, traits)
+
+
+def _last_days(events: Events) -> dict[str, date]:
+    """The last day with attendance of anybody at each school."""
+    recorded, found = events.status != 0, dict[str, date]()
+    for place, school in enumerate(events.roster.schools):
+        days = np.flatnonzero((recorded & (events.roster.school == place)[:, :, None]).any(axis=0).reshape(-1))
+        if len(days):
+            week, weekday = divmod(int(days[-1]), recorded.shape[2])
+            found[school] = events.roster.year.start + timedelta(days=7 * week + weekday)
+    return found
+
+
+def _kept_form(computed: _Computed, as_of: date) -> dict[str, PeersOfSchool]:
+    """By school what is kept of it."""
+    weeks = computed.year.weeks
+    grades: dict[str, dict[str, dict[str, list[float]]]] = defaultdict(dict)
+    for (school, grade), part in computed.peers.group_by("school", "grade_level"):
+        places = part["week"].to_numpy()
+        table = np.zeros((len(POOLS), weeks))
+        table[:, places] = part.select(POOLS).to_numpy().T
+        grades[str(school)][str(grade)] = dict(zip(POOLS, table.tolist(), strict=True))
+    return {
+        school: PeersOfSchool(as_of, computed.last_seen.get(school), of_grades) for school, of_grades in grades.items()
+    }
+
+
+def _valid_rows(frame: pl.DataFrame, traits: Mapping[str, Mapping[str, str]], schema: DomainSchema) -> list[ValidRow]:
+    moment = schema.moments[-1]
+    features = schema.features_at(moment)
+    return [
+        ValidRow(
+            row=number, inputs=values_of(features, row, traits.get(row["student"], {})), moment=moment,
+            student=row["student"], group=row["school"], period=row["week"],
+        )
+        for number, row in enumerate(frame.iter_rows(named=True), 1)
+    ]  # fmt: skip
+
+
+def _keep_state(store: RecordStore, domain: str, body: dict[str, object]) -> None:
+    kept = store.document(WEEKS_KIND, domain)
+    revision = 1 if kept is None else kept.revision + 1
+    store.put_document(Document(kind=WEEKS_KIND, name=domain, revision=revision, at=now(), domain=domain, body=body))
