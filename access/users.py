@@ -40,12 +40,12 @@ def is_password(user: User | None, password: str) -> bool:
     from argon2.exceptions import VerificationError
 
     nobody = _nobody()  # made by whoever signs in first, known or not
-    kept = nobody if user is None or user.disabled is not None else user.password
+    kept = nobody if user is None or user.disabled is not None else user.password or nobody
     try:
         _hasher().verify(kept, password[:LONGEST_PASSWORD])
     except VerificationError:
         return False
-    return user is not None and user.disabled is None
+    return user is not None and user.disabled is None and user.password != ""
 
 
 def add_user(store: RecordStore, name: str, grant: Grant, password: str, *, domains: Iterable[str], actor: str) -> User:

@@ -21,6 +21,7 @@ from api.observe.metrics import Metrics
 from api.request.credentials import Credentials
 from api.request.deadlines import Deadlines
 from api.request.denied import DeniedRequests
+from api.request.id_tokens import IdTokens
 from api.request.rate_limits import Limiter
 from api.request.tokens import Tokens
 from database.errors import StoreUnavailable
@@ -195,7 +196,9 @@ def _open_credentials(settings: Settings, workspace: Workspace) -> Credentials |
     settings.make_first(workspace)
     directory = Directory(workspace.store, linked=settings.student_view != OFF)
     directory.refresh()
-    return Credentials(directory, Tokens(settings.token_key(), timedelta(minutes=settings.token_minutes)))
+    tokens = Tokens(settings.token_key(), timedelta(minutes=settings.token_minutes))
+    told = settings.open_sign_on(workspace)
+    return Credentials(directory, tokens, id_tokens=IdTokens(told) if told else None)
 
 
 def _close(state: ServiceState) -> None:

@@ -9,18 +9,22 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from access.directory import Stale
+from access.directory import Directory, Stale
 from access.journal import Action, note
 from access.origin import Origin, find_fault
+from access.records import User
 from access.roles import LOCAL, Forbidden, Permission, Principal, Unauthenticated
 from access.roles import require as require_of
+from access.sign_on import signed_on
 from access.users import is_password
 from dashboard.shared_workspace import SharedWorkspace
+from dashboard.sign_on import claims_of_visitor
 from errors import GradewatchError
 from language import _
 from settings import is_loopback
 
-SESSION = "signed in"
+SESSION, REFUSED_ON = "signed in", "refused at sign-on"
+FRESH_SECONDS = 600.0  # for which a sign-on stands for a password that is asked for once more
 SIGN_IN_TRIES, WINDOW = 10, 60.0  # attempts to sign in under one name, and the seconds in which they are counted
 FORWARDING_HEADERS = frozenset({"forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via"})
 UNKNOWN = "anonymous"  # the name under which attempts of names that nobody has are recorded
@@ -56,11 +60,13 @@ _tries = Tries()
 
 
 class _Session:
-    """Who signed in here. revision: of the user's record then; seen: when the session was last used."""
+    """Who signed in here. revision: of the user's record then; seen: when the session was last used; signed_on: when,
+    by a provider (seconds since 1970), None by a password."""
 
-    def __init__(self, user: str, revision: int) -> None:
-        self.user = user
-        self.revision = revision
+    def __init__(self, user: User, signed_on: float | None = None) -> None:
+        self.user = user.name
+        self.revision = user.revision
+        self.signed_on = signed_on
         self.seen = time.monotonic()
 
 
@@ -68,13 +74,13 @@ def visitor(shared: SharedWorkspace) -> Principal | None:
     """Whoever looks, as of now; None where nobody has signed in, or not lately, or the user has changed since."""
     if shared.directory is None:
         return LOCAL
-    session = st.session_state.get(SESSION)
+    session = st.session_state.get(SESSION) or _begin_by_sign_on(shared, shared.directory)
     if not isinstance(session, _Session):
         return None
     known = shared.directory.user(session.user)
     idle = time.monotonic() - session.seen > shared.idle_seconds
     if known is None or known.user.disabled is not None or known.user.revision != session.revision or idle:
-        sign_out()
+        st.session_state.clear()
         return None
     session.seen = time.monotonic()
     return known.principal
@@ -93,9 +99,14 @@ def require(shared: SharedWorkspace, permission: Permission, domain: str | None 
 
 
 def confirm(shared: SharedWorkspace, password: str) -> None:
-    """That whoever looks knows their own password; where nobody signs in, none is asked. Raises Unauthenticated."""
+    """That whoever looks knows their own password, or signed on by a provider just now; where nobody signs in, none is
+    asked. Raises Unauthenticated."""
     session = st.session_state.get(SESSION)
     if shared.directory is None or not isinstance(session, _Session):
+        return
+    if session.signed_on is not None:
+        if time.time() - session.signed_on > FRESH_SECONDS:
+            raise Unauthenticated(_("sign out and in again: this takes a sign-in of the last ten minutes"))
         return
     known = shared.directory.user(session.user)
     if not _tries.take(session.user):
@@ -151,6 +162,9 @@ def _origin_fault(shared: SharedWorkspace) -> type[GradewatchError] | None:
 def sign_in(shared: SharedWorkspace) -> None:
     """Draw the form that asks who looks."""
     st.title("Gradewatch", anchor=False)
+    if shared.sign_on is not None:
+        title = shared.sign_on.title or shared.sign_on.issuer.partition("://")[2]
+        st.button(_("Sign in with {name}").format(name=title), type="primary", on_click=st.login)
     with st.form("sign in", width=420):
         st.text_input(_("User name"), key="sign in name")
         st.text_input(_("Password"), type="password", key="sign in password")
@@ -164,8 +178,17 @@ def _too_many() -> Unauthenticated:
 
 
 def sign_out() -> None:
-    """Forget who looks, with everything that was shown to them."""
+    """Forget who looks, with everything that was shown to them; whoever signed on by a provider signs out there too."""
+    session = st.session_state.get(SESSION)
     st.session_state.clear()
+    if isinstance(session, _Session) and session.signed_on is not None:
+        st.logout()
+
+
+def has_password() -> bool:
+    """Whether whoever looks signed in by a password."""
+    session = st.session_state.get(SESSION)
+    return isinstance(session, _Session) and session.signed_on is None
 
 
 def _try(shared: SharedWorkspace) -> None:
@@ -191,4 +214,26 @@ def _enter(shared: SharedWorkspace, name: str, password: str) -> None:
         note(shared.workspace.store, actor, "refused", reason="Unauthenticated", status=401, page="dashboard")
         raise Unauthenticated(_("No user of that name and password may sign in."))
     note(shared.workspace.store, actor, "signed in", page="dashboard")
-    st.session_state[SESSION] = _Session(known.user.name, known.user.revision)
+    st.session_state[SESSION] = _Session(known.user)
+
+
+def _begin_by_sign_on(shared: SharedWorkspace, directory: Directory) -> _Session | None:
+    """A session of whom the provider has just named; None where it named nobody, or somebody who may not come in. That
+    is said once, and the visit goes on as a stranger's."""
+    state, told = st.session_state, shared.sign_on
+    claims = claims_of_visitor(told, within=shared.idle_seconds) if told else None
+    if told is None or claims is None or state.get(REFUSED_ON) == claims["iat"]:
+        return None
+    store = shared.workspace.store
+    try:
+        user, changed = signed_on(store, told, claims, shared.workspace.schemas)
+    except Unauthenticated as error:
+        actor, said = error.actor or UNKNOWN, _("You are known there, but may not come in here: ask whoever runs this.")
+        note(store, actor, "refused", reason="Unauthenticated", status=401, page="dashboard", words=str(error))
+        state[REFUSED_ON], state["sign in refused"] = claims["iat"], said
+        return None
+    note(store, user.principal().name, "signed in", page="dashboard", by="sign-on")
+    if changed:
+        directory.refresh()
+    state[SESSION] = session = _Session(user, claims["iat"])
+    return session

@@ -13,9 +13,11 @@ from time import monotonic
 import streamlit as st
 
 from access.directory import Directory
+from access.sign_on import SignOn
 from advice.catalogue import Catalogue, load_catalogue
 from clock import Clock, live_by
 from dashboard.installation import choose, chosen
+from dashboard.sign_on import offer_sign_on
 from demo.installation import demo_mark, open_demo, remove_demo
 from jobs.job_settings import JobSettings
 from model.purpose import IntendedPurpose
@@ -33,7 +35,8 @@ class SharedWorkspace:
     hosts: the names that the dashboard may be called by, as the API's. kept: what was measured of answers a moment ago,
     with when. contact: whom students and guardians may ask. purpose: of the installation. clock: the installation's
     own, where it has one.
-    demo_beside: the data folder in which an invented school may lie; None where none is shown.
+    demo_beside: the data folder in which an invented school may lie; None where none is shown. sign_on: by which
+    provider people sign on; None where they have passwords alone.
     """
 
     opened: Workspace
@@ -49,6 +52,7 @@ class SharedWorkspace:
     purpose: IntendedPurpose = field(default_factory=IntendedPurpose)
     clock: Clock | None = None
     demo_beside: Path | None = None
+    sign_on: SignOn | None = None
     _looked: float = float("-inf")
 
     @property
@@ -137,7 +141,16 @@ def own_workspace() -> SharedWorkspace:
         contact=settings.contact,
         purpose=settings.intended_purpose(),
         demo_beside=settings.data_dir if settings.may_show_demo else None,
+        sign_on=_offered(settings, workspace),
     )
+
+
+def _offered(settings: Settings, workspace: Workspace) -> SignOn | None:
+    told = settings.open_sign_on(workspace) if settings.auth != OFF else None
+    if told is None:
+        return None
+    secret = settings.sign_on_secret.get_secret_value()
+    return offer_sign_on(told, secret=secret, dashboard_url=settings.dashboard_url, key=settings.token_key())
 
 
 @st.cache_resource(show_spinner=False, max_entries=1, on_release=lambda shared: shared.opened.close())

@@ -12,6 +12,7 @@ from access.directory import Directory, KnownKey, KnownUser
 from access.keys import PREFIX, digest_of
 from access.roles import ANONYMOUS, Principal, Unauthenticated
 from api.request.headers import RequestHeaders
+from api.request.id_tokens import IdTokens
 from api.request.tokens import Claims, Tokens
 
 REMEMBERED_TOKENS = 10_000  # tokens that were verified, each about 200 bytes
@@ -23,12 +24,21 @@ CARRIERS = frozenset({b"authorization", b"x-api-key"})
 class Credentials:
     """Recognises keys by the directory, and tokens by their signature and the directory.
 
-    hashing: the threads in which passwords are checked: each keeps the 19 MB that this takes.
+    hashing: the threads in which passwords are checked: each keeps the 19 MB that this takes. id_tokens: of the
+    provider by which people sign on; None where they have passwords alone.
     """
 
-    def __init__(self, directory: Directory, tokens: Tokens, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        directory: Directory,
+        tokens: Tokens,
+        *,
+        id_tokens: IdTokens | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self.directory = directory
         self.tokens = tokens
+        self.id_tokens = id_tokens
         self.hashing = ThreadPoolExecutor(HASHED_AT_ONCE, "password")
         self._clock = clock
         self._verified: dict[bytes, Claims] = {}  # by the token's SHA-256: a token in memory is a token to steal

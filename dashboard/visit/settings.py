@@ -15,7 +15,7 @@ from access.records import Grant, Key, User, check_groups
 from access.roles import Principal
 from access.roles import require as require_of
 from access.users import add_user, disable_user, enable_user, users
-from dashboard.gate import confirm, require
+from dashboard.gate import confirm, has_password, require
 from dashboard.visit.base import VisitBase
 from database.records import Job
 from jobs.queue import WATCHING
@@ -41,7 +41,7 @@ class SettingQuestions(VisitBase):
     @property
     def signed_in(self) -> bool:
         """Whether whoever looks has a password to give once more."""
-        return self._shared.directory is not None
+        return has_password()
 
     def accounts(self) -> list[User]:
         """Every user, disabled ones too."""

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -146,16 +147,26 @@ def absent(reason: str) -> NoReturn:
 
 @pytest.fixture
 def address(data_dir: Path, tmp_path: Path) -> Iterator[str]:
-    """Where `streamlit run …/dashboard/dashboard.py` answers, started from another folder."""
+    """Where the dashboard answers."""
+    with started(tmp_path, a_port()) as url:
+        yield url
+
+
+def a_port() -> int:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+        return int(free.getsockname()[1])
+
+
+@contextmanager
+def started(folder: Path, port: int) -> Iterator[str]:
+    """`streamlit run …/dashboard/dashboard.py`, started from another folder; its address."""
     command = [sys.executable, "-m", "streamlit", "run", str(SCRIPT), "--server.port", str(port)]
-    with (tmp_path / "server.log").open("wb") as log:
-        server = subprocess.Popen(command, cwd=tmp_path, stdout=log, stderr=log)
+    with (folder / "server.log").open("wb") as log:
+        server = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log)
     try:
         url = f"http://localhost:{port}"
-        _wait_for(f"{url}/_stcore/health", server, tmp_path / "server.log")
+        _wait_for(f"{url}/_stcore/health", server, folder / "server.log")
         yield url
     finally:
         server.terminate()
