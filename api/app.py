@@ -17,12 +17,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.fast.predict import PREFLIGHT, ROUTE
 from api.fast.probes import PROBES
-from api.observe.logs import configure_logs
+from api.observe.sent_metrics import open_sent_metrics
 from api.observe.tracing import open_telemetry
 from api.pipeline import RequestPipeline
 from api.request.deadlines import told_to_stop
 from api.state import ServiceState, open_state
 from errors import GradewatchError
+from log_lines import configure_logs
 from settings import ECS, OFF, Settings, told_host
 
 if TYPE_CHECKING:
@@ -119,6 +120,7 @@ class Service:
             self.state = state
             self._admit_pages(state.origins)
             telemetry = open_telemetry()
+            sending = _send_metrics(state)
             self._pipeline.open(state, telemetry)
             self.whole_requests = None if chosen.whole_requests == OFF else self._pipeline
             stop = partial(state.deadlines.stop, chosen.stop_seconds)
@@ -126,6 +128,9 @@ class Service:
                 with told_to_stop(stop, notice_seconds=chosen.notice_seconds):
                     yield
             finally:
+                if sending:
+                    sending.cancel()
+                    await asyncio.gather(sending, return_exceptions=True)
                 if telemetry:
                     await asyncio.to_thread(telemetry.close)
 
@@ -135,6 +140,15 @@ class Service:
             from api.request.cors import AdmittedPages
 
             self._entrance = self._pages = AdmittedPages(self._pipeline, allow_origins=list(origins), **CORS)
+
+
+def _send_metrics(state: ServiceState) -> "asyncio.Task[None] | None":
+    """What sends metrics until it is cancelled; None where they go nowhere."""
+    if (sent := open_sent_metrics()) is None:
+        return None
+    from api.routes.prometheus import keep_sending
+
+    return asyncio.create_task(keep_sending(state, sent))
 
 
 def create_app(settings: Settings | None = None) -> Service:

@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -95,7 +96,7 @@ class Background:
         if wanted.kind in LEARNING and self._settings.training == OFF:
             raise TrainedElsewhere
         pool = self._files if wanted.files else None  # keeping a file takes long: no other work waits behind it
-        put = partial(ask_alone if alone else ask, self._store, wanted)
+        put = partial(copy_context().run, ask_alone if alone else ask, self._store, wanted)
         job = await asyncio.get_running_loop().run_in_executor(pool, put)
         log.info("job asked for", extra={"fields": {"job": job.id, "kind": job.kind}})
         if not job.ended:
@@ -180,6 +181,7 @@ def _environment(settings: Settings) -> dict[str, str]:
         "GRADEWATCH_WINDOW": str(settings.window),
         "GRADEWATCH_DURABILITY": settings.durability,
         "GRADEWATCH_TRAIN_AFTER": str(settings.train_after),
+        "GRADEWATCH_LOG_FORMAT": settings.log_format,
         "MONGO_POOL_SIZE": str(settings.mongo_pool_size),
         "MLFLOW_TRACKING_URI": settings.mlflow_tracking_uri,
         **({"GRADEWATCH_DOMAINS_DIR": str(settings.domains_dir)} if settings.domains_dir else {}),

@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from access.roles import ANONYMOUS
 from api.errors import REFUSED_AS, refuse, refused
 from api.fast.predict import ROUTE, FastPath, Reply, asked_for
-from api.observe.logs import RequestLines, request_id
+from api.observe.logs import RequestLines
 from api.observe.route_templates import UNMATCHED
 from api.observe.tracing import Telemetry
 from api.request.admission import LIMIT_HEADERS, PRINCIPAL, Admission, address
@@ -25,6 +25,7 @@ from api.request.denied import DeniedRequest
 from api.request.headers import REQUEST_HEADERS, Headers, RequestHeaders, with_standard
 from api.state import ServiceState
 from clock import new_id
+from log_lines import request_id
 from settings import ECS
 
 REFUSED = frozenset({401, 403, 429})  # for who asks, not for what was asked: recorded

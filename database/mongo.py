@@ -233,7 +233,11 @@ TOUCHES_DOCUMENT = "touches"
 OWN_KEY = {"models": "version"}
 """The field that becomes `_id`, where it is not `id`."""
 
-LATER = {"predictions": {"actor": None, "shadow": None}, "outcomes": {"happened_at": None}}
+LATER = {
+    "predictions": {"actor": None, "shadow": None},
+    "outcomes": {"happened_at": None},
+    "jobs": {"request": None},
+}
 """Fields that older documents lack, with the flat value that each then has."""
 
 

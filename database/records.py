@@ -320,7 +320,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     actor: who asked for it. arguments: JSON-ready, what its kind takes. due: it is not begun before. attempts: how
     often it was begun. token: counts the claims; only who holds the newest one may write. worker: who claimed it last,
     expires: until when. cancelling: it is to end without a result. started: when it was claimed last. result,
-    problem: of the last attempt that had one; a waiting job with a problem is to be tried again.
+    problem: of the last attempt that had one; a waiting job with a problem is to be tried again. request: the id of the
+    request that asked for it, by which lines of logs are found.
     """
 
     id: str
@@ -341,6 +342,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     progress: JobProgress | None = None
     result: Mapping[str, Any] | None = None
     problem: JobProblem | None = None
+    request: str | None = None
 
     @property
     def ended(self) -> bool:

@@ -139,6 +139,8 @@ from database.tables import (
     JOBS,
     LEASES,
     MODELS,
+    OLDEST,
+    OLDEST_VERSION,
     OUTCOMES,
     PREDICTION_BLOCKS,
     PREDICTIONS,
@@ -278,14 +280,25 @@ def _postgres_engine(url: str, pool_size: int, durability: Durability) -> sa.Eng
 
 
 def _bring_up_to_date(engine: sa.Engine) -> None:
-    """Migrate under a lock that keeps out every other process; cheap, and without Alembic, when it is up to date."""
+    """Migrate under a lock that keeps out every other process; cheap, and without Alembic, when it is up to date. A
+    database that a newer version has brought further is left as it is, where that one says that this one may go on."""
     with engine.connect() as connection:
-        if _revision(connection) == HEAD:
+        if _suffices(connection):
             return
     with _begin_write(engine) as connection:
         _lock(connection, MIGRATION_LOCK)
-        if _revision(connection) != HEAD:
+        if not _suffices(connection):
             _migrate(connection)
+            connection.execute(OLDEST_VERSION.delete())
+            connection.execute(OLDEST_VERSION.insert().values(revision=OLDEST))
+
+
+def _suffices(connection: sa.Connection) -> bool:
+    revision = _revision(connection)
+    if revision is None or revision <= HEAD:
+        return revision == HEAD
+    oldest = connection.execute(sa.select(OLDEST_VERSION.c.revision)).scalar()
+    return oldest is not None and oldest <= HEAD
 
 
 def _revision(connection: sa.Connection) -> str | None:

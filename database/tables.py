@@ -26,8 +26,12 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeEngine
 
-HEAD = "0016"
+HEAD = "0017"
 """The newest revision in `database/migrations/versions`: what a database must be at."""
+
+OLDEST = "0016"
+"""The oldest revision whose versions may go on working on a database of HEAD, beside this one while it is put in place.
+A migration that takes something away raises it to the first one whose version does without (expand, then contract)."""
 
 METADATA = MetaData()
 
@@ -292,11 +296,15 @@ JOBS = Table(
     _text("progress"),
     _text("result"),
     _text("problem"),
+    _text("request", missing=True),
     Index("jobs_by_state", "state", "due", "id"),
     Index("jobs_by_time", "at", "id"),
     Index("jobs_by_domain", "domain", "kind", "at"),
     Index("jobs_by_actor", "actor", "at"),
 )
+
+OLDEST_VERSION = Table("oldest_version", METADATA, _key("revision"))
+"""One row: OLDEST of the version that brought the database up to date, for versions that do not know its HEAD."""
 
 CHUNKS = Table(
     "chunks",

@@ -4,19 +4,23 @@ It opens the store and nothing else. `python -m deployment.work` is the worker t
 ID TOKEN SECONDS behind it, the process of one job, which opens everything.
 """
 
+import logging
 import os
 import sys
 import threading
-import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from errors import Category, GradewatchError
-from settings import Settings
+from log_lines import configure_worker_logs
+from settings import ECS, Settings
 
 if TYPE_CHECKING:
+    from database.store import RecordStore
     from jobs.tick import Passed
     from jobs.worker import Worker
+
+log = logging.getLogger("gradewatch.jobs")
 
 CHILD = (sys.executable, "-m", "deployment.work")
 
@@ -28,11 +32,11 @@ class UnknownKind(GradewatchError):
 
 
 def work(
-    *, kinds: Sequence[str] = (), places: int = 2, once: bool = False, poll: float = 0.2, quiet: bool = False
+    *, kinds: Sequence[str] = (), places: int = 2, once: bool = False, poll: float = 0.2, owned: bool = False
 ) -> None:
     """Do jobs until told to stop (SIGTERM, Ctrl-C); of all kinds, or of these. Raises StoreUnavailable, UnknownKind.
 
-    quiet: say nothing, and end with whoever holds this process's standard input open.
+    owned: end with whoever holds this process's standard input open.
     """
     from jobs.kinds import JOB_KINDS
     from jobs.stopping import stop_at_signals
@@ -42,16 +46,15 @@ def work(
         raise UnknownKind(f"no such kind: {', '.join(sorted(unknown))}; there are: {', '.join(JOB_KINDS)}")
     settings, stop = Settings(), threading.Event()
     stop_at_signals(stop)
-    if quiet:
+    if owned:
         _when_input_ends(stop.set)
-    say = _keep_quiet if quiet else _say
-    store = settings.open_store()
+    store = _open(settings)
     try:
         made_for = kinds or tuple(JOB_KINDS)
-        worker = Worker(store, CHILD, made_for, settings.for_jobs(), places=places, poll=poll, once=once, say=say)
-        say(f"worker {worker.name} waits for jobs: {', '.join(worker.kinds)}")
+        worker = Worker(store, CHILD, made_for, settings.for_jobs(), places=places, poll=poll, once=once)
+        log.info("worker %s waits for jobs: %s", worker.name, ", ".join(worker.kinds))
         worker.work(stop)
-        say("stopped")
+        log.info("stopped")
     finally:
         store.close()
 
@@ -70,9 +73,9 @@ def _with_worker(do: "Callable[[Worker], None]", **how: Any) -> None:
     from jobs.worker import Worker
 
     settings = Settings()
-    store = settings.open_store()
+    store = _open(settings)
     try:
-        do(Worker(store, CHILD, settings=settings.for_jobs(), say=_say, **how))
+        do(Worker(store, CHILD, settings=settings.for_jobs(), **how))
     finally:
         store.close()
 
@@ -97,12 +100,10 @@ def pass_once(say: Callable[[str], None], *, ask_only: bool = False) -> "Passed"
     return passed
 
 
-def _say(line: str) -> None:
-    print(f"{time.strftime('%Y-%m-%d %H:%M:%S', time.gmtime())} {line}", file=sys.stderr, flush=True)
-
-
-def _keep_quiet(_: str) -> None:
-    return
+def _open(settings: Settings) -> "RecordStore":
+    """The store, and the lines of whoever works on it."""
+    configure_worker_logs(ecs=settings.log_format == ECS)
+    return settings.open_store()
 
 
 def _when_input_ends(tell: Callable[[], None]) -> None:
@@ -120,6 +121,7 @@ def do_claimed(id: str, token: str, seconds: str) -> None:
 
     end_with_worker()
     settings = Settings()
+    configure_worker_logs(ecs=settings.log_format == ECS)
     workspace = settings.open_workspace()
     try:
         do_job(workspace, Claim(id, int(token), float(seconds)), settings.for_jobs())
@@ -129,4 +131,4 @@ def do_claimed(id: str, token: str, seconds: str) -> None:
 
 if __name__ == "__main__":
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    do_claimed(*sys.argv[1:]) if sys.argv[1:] else work(quiet=True)
+    do_claimed(*sys.argv[1:]) if sys.argv[1:] else work(owned=True)

@@ -26,6 +26,7 @@ from jobs.job_settings import JobSettings
 from jobs.keyed_store import keyed
 from jobs.kinds import JOB_KINDS, JobRun
 from jobs.queue import files_of
+from log_lines import request_id
 from model.workspace import Workspace
 from preprocessing.validation.rules import BadData
 
@@ -56,6 +57,7 @@ def do_job(workspace: Workspace, claim: Claim, settings: JobSettings) -> Job | N
     job = store.job(claim.id)
     if job is None or job.token != claim.token:
         return None
+    request_id.set(job.request)
     try:
         result = _do(workspace, job, claim, settings)
     except LostJob:
@@ -65,7 +67,7 @@ def do_job(workspace: Workspace, claim: Claim, settings: JobSettings) -> Job | N
     except Exception as error:
         if ENDING.is_set():  # some libraries make an error of their own of the wish to end
             return None
-        log.error("job %s (%s) failed: %s", job.id, job.kind, _places(error))
+        log.error("a fault of ours: %s", _places(error), extra={"fields": {"job": job.id, "kind": job.kind}})
         return _tell_failure(store, job, FAULT, retry_in=None)
     return _tell(store, lambda: store.end_job(job.id, job.token, "done", result=result))
 

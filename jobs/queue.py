@@ -19,6 +19,7 @@ from database.records import Job, JobState, SeenWorker, digest
 from database.store import RecordStore
 from database.uploads import Upload, begin_upload, new_upload
 from errors import Category, GradewatchError
+from log_lines import request_id
 from preprocessing.validation.pii import harmless_name
 
 TRAINING = "training"
@@ -111,7 +112,14 @@ def ask(store: RecordStore, request: JobRequest) -> Job:
         put_blob(store, files[name]["blob"], file.content)
     at = now()
     asked = Job(
-        id=made, kind=request.kind, domain=request.domain, actor=request.actor, arguments=arguments, at=at, due=at
+        id=made,
+        kind=request.kind,
+        domain=request.domain,
+        actor=request.actor,
+        arguments=arguments,
+        at=at,
+        due=at,
+        request=request_id.get(),
     )
     job = _same(store.add_job(asked), arguments)
     if job.kind in UPLOADED:

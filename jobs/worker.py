@@ -4,6 +4,7 @@ It loads none of what jobs need: an idle worker costs little, and what a job too
 job is, is `jobs.kinds`' word.
 """
 
+import logging
 import os
 import socket
 import subprocess
@@ -32,7 +33,8 @@ TICK_SECONDS = 60.0
 TICK_LEASE = "tick"  # of several workers one makes the passes
 ENDING_SECONDS = 10.0  # that a job gets to end when it is told to
 
-Say = Callable[[str], None]
+log = logging.getLogger("gradewatch.jobs")
+
 DIED = "its process ended by itself ({how}); jobs that need more memory than there is end so"
 
 
@@ -64,7 +66,6 @@ class Worker:
     lease: float = JOB_LEASE_SECONDS
     once: bool = False
     only: str | None = None
-    say: Say = lambda _: None
     name: str = field(default_factory=lambda: f"{socket.gethostname()}:{os.getpid()}:{new_id()[-4:]}")
     _children: list[_Child] = field(default_factory=list)
     _due: dict[str, float] = field(default_factory=dict)
@@ -98,7 +99,7 @@ class Worker:
         if self.store.try_lease(TICK_LEASE, self.name, TICK_SECONDS):
             return
         for name, error in tick(Pass(self.store, self.settings)).failed.items():
-            self.say(f"{name}: {error}")
+            log.warning("%s: %s", name, error)
 
     def _is_due(self, what: str, every: float) -> bool:
         if time.monotonic() < self._due.get(what, 0.0):
@@ -112,11 +113,11 @@ class Worker:
             done = bool(do())
         except StoreUnavailable as error:
             if not self._away:
-                self.say(f"the database is away, trying again: {error}")
+                log.warning("the database is away, trying again: %s", error)
             self._away = True
             return False
         if self._away:
-            self.say("the database is back")
+            log.info("the database is back")
         self._away = False
         return done
 
@@ -146,7 +147,7 @@ class Worker:
             command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, start_new_session=True
         )  # a session of its own: Ctrl-C at this terminal is meant for the worker, which tells it in order
         self._children.append(_Child(job, process, time.monotonic()))
-        self.say(f"{_named(job)} begun (job {job.id}, attempt {job.attempts})")
+        _say(job, "begun", attempt=job.attempts)
 
     def _look_after(self, child: _Child) -> None:
         code = child.process.poll()
@@ -164,7 +165,7 @@ class Worker:
         except LostJob:
             if child.process.poll() is not None:
                 return  # it has just told its end
-            self.say(f"job {job.id} was lost: this worker stood still past its lease")
+            _say(job, "was lost: this worker stood still past its lease")
             self._stop(child)
             return
         child.held = time.monotonic()
@@ -177,7 +178,7 @@ class Worker:
         found = self.store.job(job.id)
         if found is None or found.token != job.token or found.state != "running":
             how = "is gone" if found is None else f"is {found.state}" if found.token == job.token else "was lost"
-            self.say(f"{_named(job)} {how} (job {job.id})")
+            _say(job, how)
             return
         problem = JobProblem(title="JobDied", detail=DIED.format(how=f"signal {-code}" if code < 0 else f"code {code}"))
         pause = JOB_KINDS[job.kind].pause(job.attempts)
@@ -188,19 +189,19 @@ class Worker:
         else:
             with suppress(LostJob):
                 self.store.put_back_job(job.id, job.token, pause=pause, problem=problem)
-                self.say(f"{_named(job)} died and is tried again in {pause:g} s (job {job.id})")
+                _say(job, f"died and is tried again in {pause:g} s")
 
     def _end(self, job: Job, state: JobState, problem: JobProblem | None) -> None:
         with suppress(LostJob):
             self.store.end_job(job.id, job.token, state, problem=problem)
             self.store.remove_blobs([file["blob"] for file in files_of(job).values()])
-            self.say(f"{_named(job)} {state} (job {job.id})")
+            _say(job, state)
 
     def _give_back(self, child: _Child) -> None:
         self._stop(child)
         with suppress(LostJob):  # it ended just in time
             self.store.put_back_job(child.job.id, child.job.token, counts=False)
-            self.say(f"{_named(child.job)} given back (job {child.job.id})")
+            _say(child.job, "given back")
 
     def _stop(self, child: _Child) -> None:
         """End a job's process: asked first, so that it gives back what it holds, then made to."""
@@ -220,6 +221,8 @@ class Worker:
             child.process.stdin.close()
 
 
-def _named(job: Job) -> str:
-    """As lines of the worker name it."""
-    return f"{job.kind} of {job.domain}" if job.domain else str(job.kind)
+def _say(job: Job, what: str, **more: object) -> None:
+    """A line about a job, which names it and the request that asked for it."""
+    named = {"job": job.id, "kind": job.kind, "domain": job.domain, "request": job.request, **more}
+    known = {name: value for name, value in named.items() if value is not None}
+    log.info("%s %s", f"{job.kind} of {job.domain}" if job.domain else job.kind, what, extra={"fields": known})

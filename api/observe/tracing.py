@@ -6,6 +6,7 @@ On where the standard's own variables say where spans go (OTEL_EXPORTER_OTLP_END
 
 import logging
 import os
+import socket
 import time
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
@@ -18,8 +19,6 @@ from errors import MissingExtra
 
 MARKS = "gradewatch.marks"
 """Key of a scope under which the fast path says when it came to each stage (seconds of the performance counter)."""
-
-ENDPOINT_VARIABLES = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 
 log = logging.getLogger("gradewatch.telemetry")
 
@@ -76,25 +75,35 @@ def _trace_headers(scope: Scope) -> list[tuple[str, bytes]]:
     return [(wanted[name], value) for name, value in scope["headers"] if name in wanted]
 
 
+def is_sent(signal: str, environment: Mapping[str, str]) -> bool:
+    """Whether the standard's variables name a place for a signal ("TRACES", "METRICS") and do not switch it off."""
+    off = environment.get("OTEL_SDK_DISABLED", "").lower() == "true"
+    if off or environment.get(f"OTEL_{signal}_EXPORTER") == "none":
+        return False
+    return any(environment.get(f"OTEL_EXPORTER_OTLP_{one}ENDPOINT") for one in (f"{signal}_", ""))
+
+
+def resource_of(environment: Mapping[str, str]) -> Any:
+    """Who sends: the service's name, unless the variables give one, and this process of it."""
+    from opentelemetry.sdk.resources import SERVICE_INSTANCE_ID, SERVICE_NAME, SERVICE_VERSION, Resource
+
+    named = environment.get("OTEL_SERVICE_NAME") or SERVICE_NAME in environment.get("OTEL_RESOURCE_ATTRIBUTES", "")
+    name = {} if named else {SERVICE_NAME: "gradewatch"}
+    instance = f"{socket.gethostname()}:{os.getpid()}"
+    return Resource.create({SERVICE_VERSION: version("gradewatch"), SERVICE_INSTANCE_ID: instance, **name})
+
+
 def open_telemetry(environment: Mapping[str, str] = os.environ) -> Telemetry | None:
     """Telemetry as the standard's variables say; None where they name no place for spans, or the extra is missing."""
-    off = environment.get("OTEL_SDK_DISABLED", "").lower() == "true"
-    if (
-        off
-        or environment.get("OTEL_TRACES_EXPORTER") == "none"
-        or not any(environment.get(name) for name in ENDPOINT_VARIABLES)
-    ):
+    if not is_sent("TRACES", environment):
         return None
     try:
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-        from opentelemetry.sdk.resources import SERVICE_NAME, Resource
         from opentelemetry.sdk.trace import TracerProvider
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
     except ImportError:
         log.warning("no traces are sent: %s", MissingExtra("OTEL_EXPORTER_OTLP_ENDPOINT", "telemetry"))
         return None
-    named = environment.get("OTEL_SERVICE_NAME") or SERVICE_NAME in environment.get("OTEL_RESOURCE_ATTRIBUTES", "")
-    name = {} if named else {SERVICE_NAME: "gradewatch"}
-    provider = TracerProvider(resource=Resource.create(name))
+    provider = TracerProvider(resource=resource_of(environment))
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     return Telemetry(provider)

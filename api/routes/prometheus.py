@@ -4,6 +4,7 @@ Counting is done elsewhere (`api.observe.metrics`); the library for the formats 
 first time.
 """
 
+import asyncio
 import os
 import platform
 import shutil
@@ -14,6 +15,7 @@ from multiprocessing import parent_process
 from typing import TYPE_CHECKING, NamedTuple
 
 from api.observe.metrics import BOUNDS, Histogram, Metrics
+from api.observe.sent_metrics import SentMetrics
 from api.state import ServiceState
 from clock import now
 from database.errors import StoreUnavailable
@@ -50,16 +52,21 @@ def expose(state: ServiceState, around: Surroundings, *, accept: str) -> tuple[b
 
     class Everything(Collector):
         def collect(self) -> Iterator["Metric"]:
-            requests = _requests(state.metrics, state.deadlines.at_work)
-            for metric in chain(requests, _predicting(state), _cache(state), _champions(state), _process()):
-                metric.samples = [one._replace(labels={**one.labels, **LABEL_OF_PROCESS}) for one in metric.samples]
-                yield metric
-            yield from _surroundings(around)
+            return measured(state, around)
 
     registry = CollectorRegistry(auto_describe=False)
     registry.register(Everything())
     encode, media_type = choose_encoder(accept)
     return encode(registry), media_type
+
+
+def measured(state: ServiceState, around: Surroundings) -> Iterator["Metric"]:
+    """All metrics, whatever form they are told in."""
+    requests = _requests(state.metrics, state.deadlines.at_work)
+    for metric in chain(requests, _predicting(state), _cache(state), _champions(state), _process()):
+        metric.samples = [one._replace(labels={**one.labels, **LABEL_OF_PROCESS}) for one in metric.samples]
+        yield metric
+    yield from _surroundings(around)
 
 
 def _requests(metrics: Metrics, at_work: int) -> Iterator["Metric"]:
@@ -127,6 +134,19 @@ def look_around(state: ServiceState) -> Surroundings:
         return Surroundings(True, free)
     overdue = max(((now() - job.due).total_seconds() for job in waiting), default=0.0)
     return Surroundings(away, free, living, len(waiting), max(0.0, overdue))
+
+
+async def keep_sending(state: ServiceState, sent: SentMetrics) -> None:
+    """Send all metrics now and then (OTLP), for as long as this lives, and once more when it is told to stop."""
+    try:
+        while True:
+            await asyncio.sleep(sent.seconds)
+            around = await asyncio.to_thread(look_around, state)
+            await asyncio.to_thread(sent.send, list(measured(state, around)))
+    finally:
+        around = Surroundings(state.health.fault is not None, shutil.disk_usage(state.settings.data_dir).free)
+        await asyncio.to_thread(sent.send, list(measured(state, around)))
+        await asyncio.to_thread(sent.close)
 
 
 def _surroundings(found: Surroundings) -> Iterator["Metric"]:

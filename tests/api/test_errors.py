@@ -5,7 +5,7 @@ import logging
 import pytest
 
 from api.errors import answer_error
-from api.observe.logs import JsonLines
+from log_lines import JsonLines
 from tests.api.serving import ENGAGEMENT, Server
 
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import closing
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from database.errors import StoreUnavailable, Unkeepable
 from database.open import open_store
 from database.sql import BULK_ROWS
 from database.store import Durability, RecordStore
-from database.tables import HEAD, METADATA
+from database.tables import HEAD, METADATA, OLDEST
 from tests.database.making import (
     NOON,
     after,
@@ -231,9 +232,49 @@ def test_what_was_there_before_receipts_is_numbered_in_the_order_of_its_times(
     assert max(record.receipt for record in store.labeled_records("school")) == 4
 
 
-def test_a_database_of_a_newer_version_is_refused_untouched(sql_url: str, opened: Callable[[str], RecordStore]) -> None:
+def test_migrations_expand_first_and_contract_when_no_older_version_is_left(
+    sql_url: str, opened: Callable[[str], RecordStore]
+) -> None:
+    """Since 0017 whatever takes something away, or asks for something that older versions do not give, raises OLDEST to
+    the version before it at least, which does without."""
+    opened(sql_url).close()
+    revisions = sorted(file.name[:4] for file in MIGRATIONS.glob("versions/0*.py"))
+    for one, following in pairwise(revisions[revisions.index("0016") :]):
+        assert one <= OLDEST or not contracted(sql_url, one, following), following
+    assert "batch_rows.batch TEXT" in contracted(sql_url, "0008", "0009"), "from before there was the rule"
+
+
+def contracted(url: str, before: str, after: str) -> set[str]:
+    """What older versions read that is gone, and what they would have to give."""
+    migrate_to(url, before, fresh=True)
+    was = columns_of(url)
+    migrate_to(url, after, fresh=True)
+    now = columns_of(url)
+    tables = {column.partition(".")[0] for column in was}
+    asked = {column for column, may_lack in now.items() if not may_lack and column.partition(".")[0] in tables}
+    return (was.keys() - now.keys()) | {column for column in asked if was.get(column, True)}
+
+
+def columns_of(url: str) -> dict[str, bool]:
+    """Every column with its table and type, and whether a row may lack it."""
+    with connected(url) as connection:
+        look = sa.inspect(connection)
+        return {
+            f"{table}.{column['name']} {str(column['type']).partition(' ')[0]}": column["nullable"]
+            or column.get("default") is not None
+            for table in look.get_table_names()
+            for column in look.get_columns(table)
+        }
+
+
+def test_a_database_of_a_newer_version_is_worked_on_where_that_says_so_and_else_refused_untouched(
+    sql_url: str, opened: Callable[[str], RecordStore]
+) -> None:
     opened(sql_url).add_predictions([prediction := make_prediction()])
     ask(sql_url, "UPDATE alembic_version SET version_num = '9999'")
+    opened(sql_url).add_predictions([beside := make_prediction()])
+    assert opened(sql_url).prediction(beside.id) == beside, "this version runs beside the newer one"
+    ask(sql_url, "UPDATE oldest_version SET revision = '9998'")
     with pytest.raises(ValueError, match=r"'9999'.*newer"):
         open_store(sql_url)
     ask(sql_url, f"UPDATE alembic_version SET version_num = '{HEAD}'")

@@ -45,3 +45,20 @@ def test_lines_have_the_names_of_ecs_where_that_is_set(serve: Callable[..., Serv
     assert asked["http.response.status_code"] == 200
     assert asked["gradewatch.route"] == "/api/v1/{domain}/predict"
     assert isinstance(asked["event.duration"], int)
+
+
+def test_one_id_leads_from_a_request_to_its_job_and_what_the_worker_did(serve: Callable[..., Server]) -> None:
+    server = serve(GRADEWATCH_LOG_FORMAT="ecs")
+    head = {"x-request-id": "caller-9"}
+    asked = server.client.post("/api/v1/engagement/predict/batch?async=true", json=[ENGAGEMENT] * 3, headers=head)
+    assert asked.status_code == 202, asked.text
+    job = asked.json()["id"]
+    server.until(lambda: server.get(f"/api/v1/jobs/{job}")["state"] == "done")
+    server.stop()
+    mine = [line for line in lines(server) if line.get("http.request.id") == "caller-9"]
+    assert {"job asked for", "request", "scoring of engagement begun", "scoring of engagement is done"} <= {
+        line["message"] for line in mine
+    }
+    assert {line["gradewatch.job"] for line in mine if "gradewatch.job" in line} == {job}
+    with server.store() as store:
+        assert store.job(job).request == "caller-9"  # type: ignore[union-attr]
