@@ -1,6 +1,6 @@
 # make run: set up, train, start API, worker, dashboard. make test: set up, run all tests. Nothing else is needed but
 # Python 3.11 or newer, git and make.
-.PHONY: run test check bench demo demo-check lock messages screenshots format clean torch temporal-test tabicl images images-test manifests-test test-atlas
+.PHONY: run test check bench demo demo-check lock messages screenshots format clean torch temporal-test tabicl version images images-test manifests-test test-atlas
 .DEFAULT_GOAL := run
 
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
@@ -114,6 +114,10 @@ lock: $(VENV)/.dev
 		-o requirements/images/$$image.lock || exit; done
 	for tool in $(APART:.in=); do $(LOCK) $$tool.in -o $$tool.lock || exit; done
 
+# The version, which pyproject.toml alone says.
+version:
+	@echo $(VERSION)
+
 # Images by buildah, or ENGINE=docker. The same commit and BASE give the same layers. BUILD: more options, as BUILD="--build-arg
 # BASE=…@sha256:… --secret id=pip,src=/etc/pip.conf".
 images: $(addprefix image-,$(IMAGES))
@@ -121,7 +125,7 @@ images: $(addprefix image-,$(IMAGES))
 image-%: requirements/images/%.lock
 	SOURCE_DATE_EPOCH=$(EPOCH) $(ENGINE) build $(if $(filter buildah,$(ENGINE)),--format docker --timestamp $(EPOCH)) \
 		--file deployment/Containerfile --target $* --build-arg IMAGE=$* --build-arg SOURCE_DATE_EPOCH=$(EPOCH) \
-		--build-arg VERSION=$(VERSION) --build-arg REVISION=$$(git rev-parse HEAD) $(BUILD) --tag gradewatch-$*:$(VERSION) .
+		--build-arg VERSION=$(VERSION) --build-arg REVISION=$$(git rev-parse HEAD) $(BUILD) --tag gradewatch-$*:$(VERSION) --tag gradewatch-$*:latest .
 
 # What is in an image, as CycloneDX: dist/gradewatch-IMAGE.cdx.json.
 sbom-%: requirements/images/%.lock apart-cyclonedx

@@ -16,9 +16,8 @@ variable "image_registry" {
 }
 
 variable "image_tag" {
-  description = "Which images: a version, or @sha256:…"
+  description = "Which images: a version (make version), or @sha256:…"
   type        = string
-  default     = "0.1.0"
 }
 
 variable "zone_id" {

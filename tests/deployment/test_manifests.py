@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,14 @@ OPTIONS = [
     ("--set", "ingress.enabled=false,networkPolicy.enabled=false"),
     ("--set", "image.tag=@sha256:00,ingress.className=nginx"),
 ]
+
+
+def test_the_version_is_said_in_one_place_and_the_chart_follows() -> None:
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+    chart = yaml.safe_load((CHART / "Chart.yaml").read_text(encoding="utf-8"))
+    assert (chart["version"], chart["appVersion"]) == (version, version), "a chart must say it: change it there, too"
+    others = [ROOT / "compose.yaml", ROOT / "fly.toml", ROOT / "render.yaml", *WORKFLOWS, *TERRAFORM.rglob("*.tf")]
+    assert [file.name for file in others if version in file.read_text(encoding="utf-8")] == []
 
 
 @pytest.mark.parametrize("options", OPTIONS)

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 
 from tests.api.serving import ENGAGEMENT, Server
+from tests.deployment.test_monitoring import indexed
 
 
 def lines(server: Server) -> list[dict[str, object]]:
@@ -60,5 +61,6 @@ def test_one_id_leads_from_a_request_to_its_job_and_what_the_worker_did(serve: C
         line["message"] for line in mine
     }
     assert {line["gradewatch.job"] for line in mine if "gradewatch.job" in line} == {job}
+    assert {name for line in lines(server) for name in line} <= indexed(), "Elasticsearch is told of each field"
     with server.store() as store:
         assert store.job(job).request == "caller-9"  # type: ignore[union-attr]

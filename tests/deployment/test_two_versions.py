@@ -1,0 +1,112 @@
+"""An upgrade without a pause: a service and worker of an older version and of this one at work on one database."""
+
+import io
+import shutil
+import subprocess
+import sys
+import tarfile
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from database.open import open_store
+from tests.api.conftest import train_all
+from tests.api.guarded import ON
+from tests.api.serving import ENGAGEMENT, SECRET, Server, begin_worker
+from tests.command import ROOT, run_command
+from tests.deployment.test_two_nodes import KEY, Callers
+
+OLDER = "7d95b9abc6f4e28dc1db372bcd359b915a29f542"
+"""The last version before the tables of 0016; a later one follows when this may not run beside the newest any more."""
+
+MOVE = """
+import sys
+from database.migrate import copy
+from database.open import open_store
+source, target = map(open_store, sys.argv[1:])
+copy(source, target)
+source.close()
+target.close()
+"""
+
+
+@pytest.fixture
+def older(tmp_path: Path) -> Path:
+    """The older version's program."""
+    kept = subprocess.run(["git", "archive", OLDER], cwd=ROOT, capture_output=True, check=False)
+    if kept.returncode:
+        pytest.skip("this clone does not have the older version: git fetch --unshallow brings it")
+    with tarfile.open(fileobj=io.BytesIO(kept.stdout)) as packed:
+        packed.extractall(folder := tmp_path / "older", filter="data")
+    return folder
+
+
+def test_both_versions_answer_and_work_for_each_other_and_nobody_is_refused(
+    prepared: Callable[..., Path], older: Path, postgres_url: str, tmp_path: Path
+) -> None:
+    trained = Path(shutil.copytree(prepared("service", train_all), tmp_path / "trained"))
+    before = {"GRADEWATCH_DATABASE_URL": postgres_url, "PYTHONPATH": str(older), "GRADEWATCH_PSEUDONYM_SECRET": SECRET}
+    moved = [f"sqlite:///{trained / 'gradewatch.db'}", postgres_url]
+    done = run_command(trained, *moved, program=[sys.executable, "-c", MOVE], **before)
+    assert done.returncode == 0, done.stderr
+    run_command(trained, "setup", "--no-models", **before)
+    told = {**ON, "GRADEWATCH_DATABASE_URL": postgres_url, "GRADEWATCH_FIRST_KEY": KEY}
+    with ExitStack() as stack:
+        old, new = (tmp_path / name for name in ("one", "two"))
+        for folder in (old, new):
+            folder.mkdir(mode=0o700)
+        first = Server(old, {**told, **before})
+        stack.callback(first.stop)
+        first.until(lambda: first.client.get("/ready").status_code == 200)
+        callers = Callers(first.url)
+        stack.callback(callers.end)
+        callers.until(50)
+        second = Server(new, told)  # which brings the tables up to date, while the first answers
+        stack.callback(second.stop)
+        second.until(lambda: second.client.get("/ready").status_code == 200)
+        more = Callers(second.url)
+        stack.callback(more.end)
+        callers.until(100)
+        more.until(100)
+        stop = begin_worker(first)
+        done_by_old = asked(second)
+        assert state(second, done_by_old) == "done"
+        stop()
+        stack.callback(begin_worker(second))
+        assert state(first, asked(first)) == "done"
+        for one, other in ((callers, second), (more, first)):
+            for known in one.acknowledged[:5]:
+                answer = other.client.get(f"/api/v1/engagement/predictions/{known}", headers=AUTHORIZED)
+                assert answer.status_code == 200, answer.text
+        callers.end()
+        more.end()
+        assert (callers.refused, more.refused) == ([], [])
+    store = open_store(postgres_url)
+    known = [store.prediction(one) for one in (*callers.acknowledged, *more.acknowledged)]
+    assert None not in known
+    store.close()
+
+
+AUTHORIZED = {"authorization": f"Bearer {KEY}"}
+
+
+def asked(server: Server) -> str:
+    """A job that a service was asked for."""
+    answer = server.client.post(
+        "/api/v1/engagement/predict/batch?async=true", json=[ENGAGEMENT] * 3, headers=AUTHORIZED
+    )
+    assert answer.status_code == 202, answer.text
+    return str(answer.json()["id"])
+
+
+def state(server: Server, job: str) -> str:
+    """How it ended, as that service tells it."""
+    for _ in range(600):
+        found = server.client.get(f"/api/v1/jobs/{job}", headers=AUTHORIZED).json()["state"]
+        if found in ("done", "failed"):
+            return str(found)
+        time.sleep(0.05)
+    return str(found)
