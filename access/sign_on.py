@@ -35,7 +35,7 @@ from database.store import RecordStore
 from errors import Category, GradewatchError
 from preprocessing.schema import DomainSchema
 
-ACTOR = "sign-on"
+SIGN_ON_ACTOR = "sign-on"
 """Who adds and changes users in the record of access where a provider's claims do."""
 
 
@@ -45,7 +45,7 @@ class BadSignOn(GradewatchError):
     category = Category.MISUSED
 
 
-class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class GrantRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Whom it takes, those whose `claim` is or has `value`, and what they get. groups_from: a claim whose values are
     groups, of those that begin with `prefix` what follows it; without any the rule takes nobody, for no group would
     mean all of them."""
@@ -65,7 +65,7 @@ class SignOn(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     issuer: str
     client_id: str
-    rules: tuple[Rule, ...]
+    rules: tuple[GrantRule, ...]
     name: str = "preferred_username"
     scope: str = "openid profile email"
     title: str = ""
@@ -111,11 +111,11 @@ def _check(grant: Grant, schemas: Mapping[str, DomainSchema]) -> Grant:
     return check_groups(grant, schemas[grant.domains[0]].group) if grant.groups else grant
 
 
-def grant_of(claims: Mapping[str, Any], rules: Iterable[Rule]) -> Grant | None:
+def grant_of(claims: Mapping[str, Any], rules: Iterable[GrantRule]) -> Grant | None:
     """What the first rule that takes these claims gives; None where none does.
 
     >>> of_class = {"domains": ("school",), "groups_from": "groups", "prefix": "class:"}
-    >>> rule = Rule(claim="groups", value="staff", role="teacher", **of_class)
+    >>> rule = GrantRule(claim="groups", value="staff", role="teacher", **of_class)
     >>> grant_of({"groups": ["staff", "class:GP"]}, [rule])
     Grant(role='teacher', domains=('school',), groups=('GP',))
     >>> grant_of({"groups": ["staff"]}, [rule])
@@ -180,7 +180,7 @@ def _kept(
     kept, at = store.document(USER_KIND, name), now()
     if kept is None:
         user = User(name=name, grant=grant, password="", created=at, subject=subject, revision=1)
-        note(store, ACTOR, "user added", name=name, **msgspec.to_builtins(grant))
+        note(store, SIGN_ON_ACTOR, "user added", name=name, **msgspec.to_builtins(grant))
         store.put_document(document(USER_KIND, user, 1, at))
         return user, True
     user, actor = user_of(kept), f"{USER_ACTOR}{name}"
@@ -190,4 +190,4 @@ def _kept(
         raise Unauthenticated("this user is disabled", actor)
     if user.grant == grant:
         return user, False
-    return set_grant(store, name, grant, domains=schemas, actor=ACTOR), True
+    return set_grant(store, name, grant, domains=schemas, actor=SIGN_ON_ACTOR), True

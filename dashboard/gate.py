@@ -17,6 +17,7 @@ from access.roles import LOCAL, Forbidden, Permission, Principal, Unauthenticate
 from access.roles import require as require_of
 from access.sign_on import signed_on
 from access.users import is_password
+from clock import now
 from dashboard.shared_workspace import SharedWorkspace
 from dashboard.sign_on import claims_of_visitor
 from errors import GradewatchError
@@ -105,7 +106,7 @@ def confirm(shared: SharedWorkspace, password: str) -> None:
     if shared.directory is None or not isinstance(session, _Session):
         return
     if session.signed_on is not None:
-        if time.time() - session.signed_on > FRESH_SECONDS:
+        if now().timestamp() - session.signed_on > FRESH_SECONDS:
             raise Unauthenticated(_("sign out and in again: this takes a sign-in of the last ten minutes"))
         return
     known = shared.directory.user(session.user)

@@ -61,7 +61,7 @@ class SentMetrics:
         if family.type == "histogram":
             return export.Histogram(self._buckets(family.samples, at), export.AggregationTemporality.CUMULATIVE)
         points = [
-            export.NumberDataPoint(one.labels, self._begun, at, one.value)
+            export.NumberDataPoint(one.labels, self._begun, at, float(one.value))
             for one in family.samples
             if not one.name.endswith("_created")
         ]

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 ASYMMETRIC = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
 """Signatures that are taken: none for which the client's secret would be the key, and never "none"."""
 
-NEEDED = ["iss", "sub", "aud", "iat", "exp"]
+NEEDED_CLAIMS = ["iss", "sub", "aud", "iat", "exp"]
 CLOCKS_SECONDS = 60  # by which the provider's clock may differ
 ASKED_SECONDS = 5.0  # that a provider may take to answer
 KEYS_SECONDS = 300.0  # for which its keys are believed; one that is unknown has them asked for at once
@@ -62,7 +62,7 @@ class IdTokens:
                 audience=self._client,
                 issuer=self._issuer,
                 leeway=CLOCKS_SECONDS,
-                options={"require": NEEDED},
+                options={"require": NEEDED_CLAIMS},
             )
         except jwt.PyJWKClientConnectionError:
             raise NoProvider(f"{self._issuer} does not answer: its keys are needed to check who signs on") from None

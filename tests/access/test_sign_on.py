@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from access.records import BadGrant, Grant
 from access.roles import ROLES, Unauthenticated
-from access.sign_on import BadSignOn, Rule, SignOn, check_rules, grant_of, read_sign_on, signed_on, values_of
+from access.sign_on import BadSignOn, GrantRule, SignOn, check_rules, grant_of, read_sign_on, signed_on, values_of
 from access.users import add_user, disable_user, enable_user, find_user, is_password, set_grant
 from database.store import RecordStore
 from preprocessing.schema import load_domains
@@ -40,7 +40,9 @@ def claims(name: str = "anna", *groups: str, sub: str = "") -> dict[str, Any]:
 
 @given(groups=st.lists(TEXTS), order=st.randoms(use_true_random=False))
 def test_a_rule_of_groups_never_lets_anybody_into_all_of_them(groups: list[str], order: Any) -> None:
-    rule = Rule(claim="groups", value="staff", role="teacher", domains=("d",), groups_from="groups", prefix="class:")
+    rule = GrantRule(
+        claim="groups", value="staff", role="teacher", domains=("d",), groups_from="groups", prefix="class:"
+    )
     found = grant_of({"groups": groups}, [rule])
     assert (found is None) == ("staff" not in groups or not {"class:A", "class: B "} & {*groups})
     assert found is None or (found.groups and {*found.groups} <= {"A", "B"})
@@ -118,7 +120,7 @@ def test_a_file_that_would_let_nobody_or_the_wrong_ones_in_is_refused(
 
 def test_every_role_of_people_can_be_given() -> None:
     for role, row in ROLES.items():
-        told = SignOn(issuer="https://a", client_id="a", rules=(Rule(claim="a", value="b", role=role),))
+        told = SignOn(issuer="https://a", client_id="a", rules=(GrantRule(claim="a", value="b", role=role),))
         if row.of_program:
             with pytest.raises(BadSignOn):
                 check_rules(told, SCHEMAS)

@@ -19,8 +19,8 @@ from tests.api.serving import ENGAGEMENT, SECRET, Server, begin_worker
 from tests.command import ROOT, run_command
 from tests.deployment.test_two_nodes import KEY, Callers
 
-OLDER = "7d95b9abc6f4e28dc1db372bcd359b915a29f542"
-"""The last version before the tables of 0016; a later one follows when this may not run beside the newest any more."""
+OLDER = "2438dccd5acc831c429d7de3537265b7e6dead3c"
+"""The last version before the tables of 0017; a later one follows when this may not run beside the newest any more."""
 
 MOVE = """
 import sys

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from jwt.algorithms import RSAAlgorithm
 
 from access.roles import Unauthenticated
-from access.sign_on import Rule, SignOn
+from access.sign_on import GrantRule, SignOn
 from api.request.id_tokens import IdTokens, NoProvider
 
 OWN, OTHER = (rsa.generate_private_key(65537, 2048) for _ in range(2))
@@ -50,7 +50,7 @@ def issuer() -> Iterator[str]:
 
 
 def tokens_of(issuer: str) -> IdTokens:
-    rules = (Rule(claim="groups", value="staff", role="viewer"),)
+    rules = (GrantRule(claim="groups", value="staff", role="viewer"),)
     return IdTokens(SignOn(issuer=issuer, client_id="gradewatch", rules=rules))
 
 
