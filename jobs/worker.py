@@ -163,8 +163,8 @@ class Worker:
         try:
             told = self.store.renew_job(job.id, job.token, self.lease)
         except LostJob:
-            if child.process.poll() is not None:
-                return  # it has just told its end
+            if child.process.poll() is not None or self._has_told(job):
+                return
             _say(job, "was lost: this worker stood still past its lease")
             self._stop(child)
             return
@@ -172,6 +172,11 @@ class Worker:
         if told.cancelling:
             self._stop(child)
             self._end(job, "cancelled", None)
+
+    def _has_told(self, job: Job) -> bool:
+        """Whether the job's process has told its end, and is about to end itself."""
+        found = self.store.job(job.id)
+        return found is not None and found.token == job.token and found.state != "running"
 
     def _after(self, job: Job, code: int) -> None:
         """A job's process has ended: it has told how, or it died."""
