@@ -195,4 +195,4 @@ def test_an_idle_worker_takes_little_memory_and_loads_nothing_that_jobs_need(
         process.terminate()
         _, said = process.communicate(timeout=30)
     assert process.returncode == 0
-    assert said.endswith("stopped\n")
+    assert '"event":"stopped"' in said.splitlines()[-1]
