@@ -14,7 +14,7 @@ Action = Literal[
     "student exported", "student erased", "student noted", "notes read", "steps imported",
     "objection recorded", "objection lifted",
     "batch uploaded", "outcomes uploaded", "events sent", "export taken in", "withdrawn", "model downloaded",
-    "drift judged", "training started", "retraining started", "champion promoted", "champion activated",
+    "drift judged", "training started", "retraining started", "champion promoted", "champion activated", "changes read",
     "champion rolled back", "trial started", "trial stopped", "condition acknowledged", "cache emptied",
     "evidence written", "answers paused", "answers resumed",
     "key created", "key revoked", "user added", "user changed", "user disabled", "user enabled", "user linked",

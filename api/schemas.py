@@ -45,6 +45,7 @@ from monitoring.domain_performance import DomainPerformance
 from monitoring.results import Results
 from monitoring.trial_report import TrialReport
 from monitoring.weekly_answers import WeeklyAnswer
+from monitoring.what_changed import WhatChanged
 from overview.records import ToldCondition
 from preprocessing.panel.live import ObservedEvent
 from preprocessing.schema import TaskKind
@@ -756,7 +757,7 @@ class ServerReady(msgspec.Struct, frozen=True, kw_only=True):
 
 DESCRIBED: tuple[type, ...] = (
     PredictionResponse, PredictionsResponse, Health, CacheState, Cleared, Readiness, Domains, FoundPredictions,
-    Prediction, Find, AtRisk, Advice, CohortReport, ReportSummaries, ReportSummary, MakeReport, ClassList,
+    Prediction, Find, AtRisk, WhatChanged, Advice, CohortReport, ReportSummaries, ReportSummary, MakeReport, ClassList,
     StoredBatch, Batches, Uploads, Upload, StoredOutcomes, MatchedOutcomes, DomainPerformance, Results, Models,
     ModelCard, Successions, Promote, Activate, Rollback, Pause, Pauses, SetPause, ResumeAnswers, DriftReports,
     Trials, Trial, TrialReport, StartTrial, Conditions, ToldCondition, Acknowledge,

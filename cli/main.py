@@ -22,6 +22,7 @@ import cli.monitor
 import cli.overview
 import cli.feedback
 import cli.fairness
+import cli.changes
 import cli.retrain
 import cli.access
 import cli.effects

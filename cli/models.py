@@ -180,10 +180,13 @@ def models_compare(first: str, second: str, domain: Domain) -> None:
 
 @models_app.command("promote")
 def models_promote(version: str, domain: Domain, reason: Reason = "promoted by hand") -> None:
-    """Make a version champion that never was, with those of its task; `retrain` does it where a contest says so."""
-    from model.registry import promote
+    """Make a version champion that never was, with those of its task; `retrain` does it where a contest says so. Read
+    first whose answers it would move: `gradewatch changes --model`."""
+    from access.required_reading import require_read
+    from model.registry import find_model, promote
 
     with opened_workspace() as workspace:
+        require_read(workspace.store, actor(), find_model(workspace.store, version, domain))
         done = promote(
             workspace.store,
             domain,

@@ -66,6 +66,7 @@ EMPTY_LIST = "[]"
 ANSWERS = msgspec.json.Decoder(tuple[Answer, ...])
 encode = msgspec.json.Encoder().encode
 encode_lines = msgspec.json.Encoder().encode_lines
+CANONICAL = msgspec.json.Encoder(order="sorted")
 
 
 class Layout:
@@ -79,6 +80,11 @@ class Layout:
         self._times = [place for place, name in enumerate(self.names) if name in TIMES]
         self._json = [
             (place, msgspec.json.Decoder(field.type)) for place, field in enumerate(fields) if field.name in AS_JSON
+        ]
+        self._lists = [
+            (place, msgspec.json.Decoder(list[field.type]))  # type: ignore[name-defined]  # the type of a field
+            for place, field in enumerate(fields)
+            if field.name in AS_JSON
         ]
         self._mostly_empty = [
             (place, msgspec.json.Decoder(field.type))
@@ -123,6 +129,23 @@ class Layout:
         except (ValueError, TypeError, OverflowError) as error:
             raise _damaged(f"{self.record.__name__} ({self.names[0]} {values[0]})") from error
         return self.record(**dict(zip(self.names, full, strict=True)))
+
+    def unpack_many(self, rows: Sequence[Sequence[Any]]) -> list[Any]:
+        """As `unpack` of each, by column: texts of a column are read at once, which takes half the time."""
+        if not rows:
+            return []
+        columns: list[Sequence[Any]] = list(zip(*rows, strict=True))
+        try:
+            for place in self._times:
+                columns[place] = tuple([None if at is None else instant(at) for at in columns[place]])
+            for place, decoder in self._lists:
+                columns[place] = decoder.decode(f"[{','.join(columns[place])}]")
+            for place, one in self._mostly_empty:
+                columns[place] = tuple([one.decode(text) if text else () for text in columns[place]])
+            record, names = self.record, self.names
+            return [record(**dict(zip(names, values, strict=True))) for values in zip(*columns, strict=True)]
+        except (ValueError, TypeError, OverflowError):
+            return [self.unpack(row) for row in rows]  # which says whose row cannot be read
 
 
 def _damaged(what: str) -> Damaged:
@@ -312,6 +335,11 @@ def unpack_ids(packed: bytes) -> list[str]:
 def write_json(record: Stored | LabeledRecord) -> bytes:
     """Canonical JSON: equal records give equal bytes, whatever the order of their mappings."""
     return msgspec.json.encode(record, order="sorted")
+
+
+def write_many(records: Sequence[Stored]) -> list[bytes]:
+    """As `write_json` of each, in one go: JSON writes a line break within a text as an escape."""
+    return CANONICAL.encode_lines(records).split(b"\n")[:-1]
 
 
 def read_json(kind: str, document: bytes) -> Any:

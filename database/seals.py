@@ -21,6 +21,7 @@ from database.errors import Conflict
 from database.layout import instant, key_of, micros, write_json
 from database.records import Access, DecisionRecord, Document, Event, Succession
 from database.store import NOBODY_NAMED, Exporter, RecordStore
+from heap import no_collections
 
 SealedRecord = Access | DecisionRecord | Event | Succession
 
@@ -400,11 +401,13 @@ def verify(store: RecordStore, anchors: Mapping[int, str] | None = None) -> Veri
     """Compare every row, and every block, with what was sealed. anchors: digests of blocks by number, as they were
     noted elsewhere."""
     faults = _Faults()
-    known = _read_chain(store, anchors or {}, faults)
+    with no_collections():
+        known = _read_chain(store, anchors or {}, faults)
     counts = dict.fromkeys(("rows", "sealed", "waiting", "late", "erased", "forgotten"), 0)
     seen = bytearray(len(known.content) // _ENTRY.size)
     for kind, name in enumerate(SEALED_KINDS):
-        counts["sealed"] += _check_rows(known, kind, exported(store, name), seen, counts, faults)
+        with no_collections():
+            counts["sealed"] += _check_rows(known, kind, exported(store, name), seen, counts, faults)
     for identity, place in known.holding.items():
         if not seen[place]:
             _check_gone(known, identity, place, counts, faults)

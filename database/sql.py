@@ -64,6 +64,7 @@ from database.layout import (
     unpack_block,
     write_json,
     write_kept,
+    write_many,
     write_statements,
 )
 from database.newest import (
@@ -516,9 +517,9 @@ def _read(connection: sa.Connection, kind: str, statement: sa.Select[Any]) -> li
 
 def _unpack(connection: sa.Connection, kind: str, rows: Iterable[Sequence[Any]]) -> list[Any]:
     """The records of rows of `_columns`."""
-    unpack = LAYOUTS[kind].unpack
     if kind != "predictions":
-        return [unpack(row) for row in rows]
+        return LAYOUTS[kind].unpack_many(list(rows))
+    unpack = LAYOUTS[kind].unpack
     found: list[Any] = []
     held: dict[str, list[int]] = {}
     for place, (*values, block, within) in enumerate(rows):
@@ -1566,20 +1567,23 @@ class _SqlExporter:
         table = TABLES[kind]
         key = list(table.primary_key)
         names = RECEIPTS.get(kind, ())
-        said = table.c[STATEMENTS] if kind == "outcomes" else sa.null()
-        beside = (*(table.c[name] for name in names), said)
-        statement = sa.select(*_columns(kind), *beside)
-        statement = statement.order_by(*key).limit(limit)
+        beside = [table.c[name] for name in (*names, *([STATEMENTS] if kind == "outcomes" else []))]
+        statement = sa.select(*_columns(kind), *beside).order_by(*key).limit(limit)
         if kind == "documents":
             statement = statement.where(~DOCUMENTS.c.kind.startswith(MADE_OF_PAIRS))
         if after is not None:
             statement = statement.where(sa.tuple_(*key) > sa.tuple_(*map(sa.literal, _key_parts(kind, after))))
         rows = self._connection.execute(statement).all()
+        if not beside:
+            records = _unpack(self._connection, kind, rows)
+            return list(zip([key_of(kind, record) for record in records], write_many(records), strict=True))
         records = _unpack(self._connection, kind, [row[: -len(beside)] for row in rows])
-        return [
-            (key_of(kind, record), write_kept(record, dict(zip(names, row[-len(beside) :], strict=False)), row[-1]))
-            for row, record in zip(rows, records, strict=True)
-        ]
+        found = []
+        for row, record in zip(rows, records, strict=True):
+            told = dict(zip((column.name for column in beside), row[-len(beside) :], strict=True))
+            said = told.pop(STATEMENTS, None)
+            found.append((key_of(kind, record), write_kept(record, told, said)))
+        return found
 
     def _export_rows(self, after: str | None, limit: int) -> list[tuple[str, bytes]]:
         """Those of batches alone: others belong to uploads under way, or to none any more."""

@@ -5,9 +5,8 @@ when they are asked for, many when a job has them looked at. Its rows are number
 remembers the last one that it has looked at, with what is found there or after it.
 """
 
-import gc
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from typing import Any, NamedTuple
 
 import msgspec
@@ -35,7 +34,7 @@ from database.newest import (
 )
 from database.records import Prediction
 from database.tables import NEWEST, NEWEST_UNTIL, PREDICTION_BLOCKS, PREDICTIONS, is_among
-from heap import give_back_memory
+from heap import give_back_memory, no_collections
 
 NEWEST_COLUMNS = ", ".join(f'"{name}"' for name in NewestRow._fields)
 GIVEN_AGE, KEPT_AGE = (", ".join(f'{one}."{name}"' for name in NEWER_BY) for one in ("excluded", "newest"))
@@ -112,7 +111,7 @@ def catch_up(reading: Lent, writing: Lent, at_once: int, heard: Callable[[int], 
         with reading() as connection:
             begun = last = _looked_at(connection)
         found: _Found = {}
-        with _no_collections():
+        with no_collections():
             while not ended and len(found) < MOST_FOUND:
                 with reading() as connection:
                     rows = _plain(connection.execute(_behind(last.number, at_once)))
@@ -143,19 +142,6 @@ def _write(connection: sa.Connection, rows: Sequence[NewestRow], begun: _Place) 
         connection.exec_driver_sql(ON_SQLITE, list(rows))
     else:
         connection.exec_driver_sql(WHERE_THERE, [(*row, row.prediction) for row in rows])
-
-
-@contextmanager
-def _no_collections() -> Iterator[None]:
-    """Without the garbage collector: among some hundred thousand tuples, none of which is in a circle, its searches
-    take longer than all else."""
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collecting:
-            gc.enable()
 
 
 def _named(connection: sa.Connection, name: str) -> str:

@@ -57,9 +57,9 @@ def measure(
 def _by_moment(
     schema: DomainSchema, target: Target, known: EvidenceColumns, top: int | None, policy: WarningPolicy
 ) -> list[Fairness]:
-    there = known.take(known.answered)
-    parts = {moment: there.at_moment(moment) for moment in schema.moments if moment in there.moments}
-    told = tellable([part.students for part in parts.values()])
+    answered = known.take(known.answered).moments
+    parts = {moment: known.at_moment(moment) for moment in schema.moments if moment in answered}
+    told = tellable([part.take(part.answered).students for part in parts.values()])
     return [
         judge_fairness(schema, target, moment, part, top=top, policy=policy)
         for (moment, part), one in zip(parts.items(), told, strict=True)

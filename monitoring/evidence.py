@@ -37,7 +37,8 @@ class EvidenceColumns(NamedTuple):
     none) and of what was asked (0 without a student, of whom it may be another row). place: into `places`. kind: into
     `kinds`, which are (moment, model version). trait: into `traits`. reason: into `SHOWS_NOTHING`. truth, said, naive:
     in target units, or numbers of levels; low, high: the interval; coverage: its stated share; below: the chance of
-    ending below the pass mark; shares: (n, levels) probabilities. NaN: not there. reaches: whether the target's outcome
+    ending below the pass mark; filled: the share of what a row may hold that was known; guess: 1 where something was
+    unlike any row in training; shares: (n, levels) probabilities. NaN: not there. reaches: whether the target's outcome
     is told over several periods, so that all rows of a student share what happened to it.
     """
 
@@ -59,6 +60,8 @@ class EvidenceColumns(NamedTuple):
     high: Floats
     coverage: Floats
     below: Floats
+    filled: Floats
+    guess: Integers
     shares: Floats
     reaches: bool = False
 
@@ -113,7 +116,9 @@ COLUMN_TYPES: Mapping[str, type[np.number[Any]]] = {
     "at": np.int64,
     **dict.fromkeys(("own", "student", "row"), np.uint64),
     **dict.fromkeys(("place", "kind", "trait", "reason"), np.int64),
-    **dict.fromkeys(("truth", "said", "naive", "low", "high", "coverage", "below", "shares"), np.float64),
+    **dict.fromkeys(("truth", "said", "naive", "low", "high", "coverage", "below", "filled"), np.float64),
+    "guess": np.int64,
+    "shares": np.float64,
 }
 """What each column holds, in their order."""
 
@@ -161,6 +166,8 @@ class _Draft(NamedTuple):
     high: float
     coverage: float
     below: float
+    filled: float
+    guess: int
     shares: Sequence[float]
 
 
@@ -185,6 +192,8 @@ def _draft(target: Target, pair: Pair, learned: Learned, protected: Sequence[str
         high=low_high[1],
         coverage=np.nan if answer.coverage is None else answer.coverage,
         below=np.nan if answer.below_pass is None else answer.below_pass,
+        filled=_filled(asked.inputs),
+        guess=int(bool(answer.out_of_range)),
         shares=_shares(target, answer),
     )
 
@@ -192,6 +201,10 @@ def _draft(target: Target, pair: Pair, learned: Learned, protected: Sequence[str
 def answer_about(answers: Iterable[Answer], target: str) -> Answer:
     """The one about `target`, which must be there."""
     return next(answer for answer in answers if answer.target == target)
+
+
+def _filled(inputs: Mapping[str, Cell]) -> float:
+    return sum(cell is not None for cell in inputs.values()) / len(inputs) if inputs else float(np.nan)
 
 
 def _trait(cell: Cell) -> str | None:

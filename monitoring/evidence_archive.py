@@ -127,8 +127,8 @@ class EvidenceArchive:
         together = sum(one.body["made"] == first["made"] for one in parts[: first["parts"]])
         if together < first["parts"] or tuple(first["levels"]) != target.levels:
             return False
-        if first.get("protected") != self._protected:  # or made before traits were kept
-            return False
+        if first.get("protected") != self._protected or first["columns"].keys() != COLUMN_TYPES.keys():
+            return False  # or made before traits, or so many columns, were kept
         known = all(self._known(version) == known for version, known in first["models"].items())
         return known and changes.fit(day, first["newest"])
 

@@ -6,8 +6,8 @@ below the pass mark. Pure functions over columns that are evidence; nothing here
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from itertools import pairwise
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import combinations, pairwise
 from typing import Any, Literal, NamedTuple
 
 import msgspec
@@ -32,11 +32,14 @@ WEIGHTS: Mapping[str, float] = {"found": 10.0}
 """How much of the level each figure has, beside 1: help that is missed is what harms most (Genovese, Roeder and
 Wasserman 2006)."""
 MISSING_TRAIT = "(missing)"
+CROSSED = " × "  # between two columns, and two of their groups
 MOST_NUMBERS = 8  # different numbers of a protected column that are groups of their own; of more, quarters are
 TIE_WIDTH = 1e-9  # a standard error below it rests on values that do not differ
 
 Treatment = Literal["credibly worse", "no difference shown", "not enough data"]
-FigureName = Literal["miss", "bias", "found", "wrongly", "failed", "warned", "alarmed", "gap", "covered"]
+FigureName = Literal[
+    "miss", "bias", "found", "wrongly", "failed", "warned", "alarmed", "gap", "covered", "silent", "filled"
+]
 
 
 class AgainstOthers(msgspec.Struct, frozen=True):
@@ -68,8 +71,10 @@ class GroupTreatment(msgspec.Struct, frozen=True, kw_only=True):
     warned of, the share that passed. failed, warned: shares of all answers whose outcome failed, and that gave cause to
     warn; alarmed: of those that passed, the share that was warned of. Of these three what would make out `found` or
     `wrongly` where that is not told is not told either. gap: mean of the said chance to fail less what happened (1:
-    failed). covered: the share of outcomes within their interval. Each is told where the students it rests on are
-    enough, by the same rule. verdict: by miss, found and wrongly, beside all others; None of all answers together.
+    failed). covered: the share of outcomes within their interval. silent: of all rows that were
+    asked about, the share without an answer; filled: the mean share of what such a row may hold that was known. Each is
+    told where the students it rests on are enough, by the same rule. verdict: by miss, found and wrongly, beside all
+    others; None of all answers together.
     """
 
     name: str
@@ -85,10 +90,13 @@ class GroupTreatment(msgspec.Struct, frozen=True, kw_only=True):
     alarmed: GroupFigure | None = None
     gap: GroupFigure | None = None
     covered: GroupFigure | None = None
+    silent: GroupFigure | None = None
+    filled: GroupFigure | None = None
 
 
 class FairnessCut(msgspec.Struct, frozen=True, kw_only=True):
-    """The groups that a column makes, the largest first. by: a protected column, or "group"."""
+    """The groups that a column makes, the largest first. by: a protected column, two of them ("sex × school", whose
+    groups are called "F × GP"), or "group"."""
 
     by: str
     groups: tuple[GroupTreatment, ...]
@@ -131,14 +139,16 @@ def judge_fairness(
     top: int | None = None,
     policy: WarningPolicy = USUAL_WARNINGS,
 ) -> Fairness:
-    """How groups fared. known: answers at the moment that are evidence. top, policy: as `Fairness` has them."""
+    """How groups fared. known: what was asked at the moment and is evidence. top, policy: as `Fairness` has them."""
+    rows = known
     known = known.take(known.answered)
     asked, clusters = _questions(target, known, top, policy), known.clusters
-    student = np.asarray(np.unique(known.student, return_inverse=True)[1], dtype=np.int64)
-    whole = _cut(_Parts("", ("all",), np.zeros(known.n, np.int64)), student, asked, clusters)
+    student = _numbered(known.student)
+    whole = _cut(_one_part(known), student, asked, clusters)
     cuts = _all_parts(schema, known)
     judged = _corrected([_cut(parts, student, asked, _units(parts, student, clusters)) for parts in cuts])
-    all_of_them = whole[0].treatment
+    judged = [_with_rows(found, silence) for found, silence in zip(judged, _silence(schema, rows, cuts), strict=True)]
+    (all_of_them,) = _with_rows((whole[0].treatment,), _asked_of(_one_part(rows), rows))
     return Fairness(
         target=target.name,
         moment=moment,
@@ -149,6 +159,43 @@ def judge_fairness(
         whole=all_of_them,
         quadrants=_quadrants(known, asked) if all_of_them.n is not None else None,
         cuts=tuple(FairnessCut(by=one.by, groups=found) for one, found in zip(cuts, judged, strict=True)),
+    )
+
+
+def _numbered(hashes: NDArray[np.uint64]) -> Integers:
+    return np.asarray(np.unique(hashes, return_inverse=True)[1], dtype=np.int64)
+
+
+def _one_part(known: EvidenceColumns) -> _Parts:
+    return _Parts("", ("all",), np.zeros(known.n, np.int64))
+
+
+def _silence(
+    schema: DomainSchema, rows: EvidenceColumns, cuts: Sequence[_Parts]
+) -> Iterator[Mapping[str, GroupTreatment]]:
+    """By cut and group, which of all rows that were asked about had no answer, and how full they were."""
+    parts = {one.by: one for one in _all_parts(schema, rows)}
+    for cut in cuts:
+        yield _asked_of(parts[cut.by], rows)
+
+
+def _asked_of(parts: _Parts, rows: EvidenceColumns) -> Mapping[str, GroupTreatment]:
+    student, everything = _numbered(rows.student), np.ones(rows.n, dtype=bool)
+    asked = [
+        _Question("silent", (~rows.answered).astype(np.float64), everything, is_share=True, worse=0),
+        _Question("filled", rows.filled, ~np.isnan(rows.filled), is_share=False, worse=0),
+    ]
+    units = student if parts.by == "" else _units(parts, student, rows.clusters)
+    return {one.treatment.name: one.treatment for one in _cut(parts, student, asked, units)}
+
+
+def _with_rows(groups: Sequence[GroupTreatment], silence: Mapping[str, GroupTreatment]) -> tuple[GroupTreatment, ...]:
+    """Of the groups that are told of, how many of their rows had no answer, too."""
+    return tuple(
+        one
+        if one.n is None or (found := silence.get(one.name)) is None
+        else msgspec.structs.replace(one, silent=found.silent, filled=found.filled)
+        for one in groups
     )
 
 
@@ -166,11 +213,8 @@ def warned(target: Target, known: EvidenceColumns, top: int | None, policy: Warn
 
 
 def _answer_rows(known: EvidenceColumns) -> AnswerRows:
-    """A model that says chances said none of a guess."""
-    tells = np.zeros(max(1, len(known.kinds)), dtype=bool)
-    tells[known.kind[~np.isnan(known.below)]] = True
     student = np.asarray(np.unique(known.student, return_inverse=True)[1], dtype=np.int64)
-    return AnswerRows(known.said, known.below, tells[known.kind], known.place, student)
+    return AnswerRows(known.said, known.below, known.guess.astype(bool), known.place, student)
 
 
 class _Question(NamedTuple):
@@ -223,11 +267,29 @@ def _quadrants(known: EvidenceColumns, asked: Sequence[_Question]) -> Quadrants 
 
 
 class _Parts(NamedTuple):
-    """The groups of a column, and (n,) which of them each answer is of."""
+    """The groups of a column, and (n,) which of them each answer is of. margins: of two columns together, (2,
+    names) the groups of each that a group is of."""
 
     by: str
     names: tuple[str, ...]
     number: Integers
+    margins: Integers | None = None
+
+    def tellable(self, students: Sequence[int], among: Sequence[bool] | None = None) -> list[bool]:
+        """Of which groups a figure may be told: of none that is small, or that gives a small one away: beside all of
+        them, or of two columns beside those of the same group of one of both."""
+        told = tellable(students, among)
+        while self.margins is not None:
+            before = list(told)
+            for margin in self.margins:
+                for group in np.unique(margin).tolist():
+                    places = np.flatnonzero(margin == group).tolist()
+                    may = tellable([students[at] for at in places], [told[at] for at in places])
+                    for place, one in zip(places, may, strict=True):
+                        told[place] = one
+            if told == before:
+                break
+        return told
 
 
 def _all_parts(schema: DomainSchema, known: EvidenceColumns) -> list[_Parts]:
@@ -236,8 +298,19 @@ def _all_parts(schema: DomainSchema, known: EvidenceColumns) -> list[_Parts]:
     for place, feature in enumerate(feature for feature in schema.features if feature.protected):
         cells = [trait[place] for trait in known.traits]
         found.append(_parts(feature.name, cells, known.trait, numeric=feature.kind == "numeric"))
-    found.append(_parts("group", [group for group, _ in known.places], known.place))
-    return [parts for parts in found if len(parts.names) > 1]
+    found = [parts for parts in found if len(parts.names) > 1]
+    crossed = [_crossed(one, other) for one, other in combinations(found, 2)]
+    groups = _parts("group", [group for group, _ in known.places], known.place)
+    return [*found, *(one for one in crossed if len(one.names) > 1), *([groups] if len(groups.names) > 1 else [])]
+
+
+def _crossed(one: _Parts, other: _Parts) -> _Parts:
+    """The groups of two columns together."""
+    width = len(other.names)
+    there, number = np.unique(one.number * width + other.number, return_inverse=True)
+    names = [CROSSED.join((one.names[both // width], other.names[both % width])) for both in there.tolist()]
+    margins = np.stack([there // width, there % width])
+    return _Parts(CROSSED.join((one.by, other.by)), tuple(names), np.asarray(number, dtype=np.int64), margins)
 
 
 def _parts(by: str, cells: Sequence[str | None], of: Integers, *, numeric: bool = False) -> _Parts:
@@ -296,13 +369,13 @@ def _cut(parts: _Parts, student: Integers, asked: Sequence[_Question], units: In
     together."""
     count = len(parts.names)
     rows, students = np.bincount(parts.number, minlength=count), _distinct(parts.number, student, count)
-    told = tellable(students)
+    told = parts.tellable(students)
     judged = [min(one, sum(students) - one) >= ENOUGH_OUTCOMES for one in students]
     figures: list[dict[FigureName, GroupFigure]] = [{} for _ in range(count)]
     tests: list[dict[FigureName, _Test]] = [{} for _ in range(count)]
     for question in asked:
         number = parts.number[question.among]
-        own = tellable(_distinct(number, student[question.among], count), told)
+        own = parts.tellable(_distinct(number, student[question.among], count), told)
         if not any(own):
             continue
         sums = _sums(question.values[question.among], units[question.among], number, count)

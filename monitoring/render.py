@@ -1,6 +1,6 @@
 """Errors, promises, trials and deliveries as text for a terminal. Computes nothing."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from rich import box
 from rich.console import RenderableType
@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from drift.sentences import describe_change, describe_expected
-from model.readable import readable_value
+from model.readable import least_move, readable_value
 from model.scores import ClassScores, Estimate, ValueScores
 from monitoring.alerts import GIVE_UP, Delivery
 from monitoring.at_risk import AtRisk
@@ -17,11 +17,13 @@ from monitoring.error_timeline import ErrorTimeline, TimelineSpan
 from monitoring.fairness import UNFAIR_SHARE, Fairness, GroupFigure, GroupTreatment
 from monitoring.feedback import Feedback, FeedbackPart, TargetFeedback
 from monitoring.model_comparison import ModelComparison
+from monitoring.moves import Move
 from monitoring.performance import FEWEST_TOLD
 from monitoring.trial_report import TrialReport
 from monitoring.warning_lists import ListedBy, PolicyPreview, Warned
 from monitoring.warning_lots import CheckedDraw
 from monitoring.warning_policy import WarningPolicy
+from monitoring.what_changed import WhatChanged
 from preprocessing.schema import Target
 
 COMPARED_COLUMNS = 15  # of what two models look at
@@ -108,6 +110,44 @@ def students_table(found: AtRisk, target: Target) -> Table:
             one.model[:SHOWN_LETTERS],
         )
     return table
+
+
+def changes_tables(found: WhatChanged, target: Target) -> tuple[RenderableType, ...]:
+    """What changed, or would."""
+    unit = f" {found.unit}".rstrip()
+    what = f"by model {found.version[:SHOWN_LETTERS]}" if found.version else f"since {found.since:%Y-%m-%d %H:%M} UTC"
+    told = [
+        f"{found.domain}/{found.target}, {what}: of {found.students:,} students {found.moved:,} moved by "
+        f"{least_move(target):.2g}{unit} or more; {found.new:,} are new, {found.silent:,} have or had no answer"
+    ]
+    if found.by is not None:
+        parts = f"{found.by_data:+.2f} by data, {found.by_model:+.2f} by the model"
+        told.append(f"on average {found.by:+.2f}{unit}: {parts}")
+    if found.lost:
+        told.append(f"of {found.lost:,} the model of then is gone, so that their moves are not split")
+    crossed = Table("to warn of", "data", "model", "policy", box=box.SIMPLE)
+    for name, by in (("came in", found.entering), ("left", found.leaving)):
+        crossed.add_row(name, *(f"{n:,}" for n in (by.data, by.model, by.policy)))
+    moves = Table("student", "group", "from", "to", f"by{unit}", "by what", "warned of", box=box.SIMPLE)
+    for one in found.largest:
+        numbers = (f"{one.move.before:.1f}", f"{one.move.after:.1f}", f"{one.move.by:+.1f}")
+        warned = {(False, True): "came in", (True, False): "left", (True, True): "yes"}.get(one.warned, "")
+        moves.add_row(one.student[:SHOWN_LETTERS], one.group or "", *numbers, "; ".join(_parts_of(one.move)), warned)
+    return (*(Text(one) for one in told), crossed, *([moves] if found.largest else []))
+
+
+def _parts_of(move: Move) -> Iterator[str]:
+    if move.by_data is None or move.by_model is None:
+        yield "the model of then is gone"
+        return
+    for part in move.parts:
+        cells = "came in" if part.came_in else " → ".join(str(cells[0]) for cells in (part.before, part.after))
+        named = cells if len(part.columns) == 1 or part.came_in else "changed"
+        yield f"{', '.join(part.columns)} {named} ({part.by:+.1f})"
+    if move.by_data and not move.parts:
+        yield f"data ({move.by_data:+.1f})"
+    if move.by_model:
+        yield f"another model ({move.by_model:+.1f})"
 
 
 def warned_table(found: Sequence[Warned], policy: WarningPolicy) -> Table:
@@ -280,12 +320,15 @@ def group_table(found: Fairness) -> list[RenderableType]:
         "warned of who passed": found.whole.alarmed,
         "chance said too high by": found.whole.gap,
         "within their range": found.whole.covered,
+        "asked without an answer": found.whole.silent,
+        "of their facts known": found.whole.filled,
     }
     shown = [name for name, figure in heads.items() if figure is not None]
     table = Table("group", *shown, box=box.SIMPLE, title=f"{found.target}@{found.moment}: the groups themselves")
     groups = [("all", found.whole), *((f"{cut.by} {group.name}", group) for cut in found.cuts for group in cut.groups)]
     for name, group in groups:
-        figures = dict(zip(heads, (group.failed, group.warned, group.alarmed, group.gap, group.covered), strict=True))
+        told = (group.failed, group.warned, group.alarmed, group.gap, group.covered, group.silent, group.filled)
+        figures = dict(zip(heads, told, strict=True))
         table.add_row(name, *(_share(figures[head]) for head in shown))
     return [table] if shown else []
 

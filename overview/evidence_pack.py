@@ -195,8 +195,8 @@ def _performance(workspace: Workspace, asked: PackQuestion) -> Files:
         for target in schema.targets:
             known, left_out = evidence_among(selection.among(archive.matched(target, selection)))
             there = known.take(known.answered)
-            parts = {moment: there.at_moment(moment) for moment in schema.moments if moment in there.moments}
-            may = tellable([part.students for part in parts.values()])
+            parts = {moment: known.at_moment(moment) for moment in schema.moments if moment in there.moments}
+            may = tellable([part.take(part.answered).students for part in parts.values()])
             policy = policy_until(workspace.store, name, target.name, asked.until)
             fair = [
                 judge_fairness(schema, target, moment, part, policy=policy)

@@ -41,6 +41,7 @@ TEMPLATES = (
     "/api/v1/{domain}/predictions/find",
     "/api/v1/{domain}/predictions/{id}",
     "/api/v1/{domain}/students",
+    "/api/v1/{domain}/changes",
     "/api/v1/{domain}/students/{student}/advice",
     "/api/v1/{domain}/students/{student}/week",
     "/api/v1/{domain}/predictions/{id}/advice",

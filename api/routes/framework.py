@@ -20,6 +20,7 @@ from api.errors import NOT_ALLOWED, refuse, refused
 from api.routes import (
     access,
     batches,
+    changes,
     conditions,
     domains,
     drift,
@@ -68,6 +69,7 @@ ROUTERS = (
     sheets,
     students,
     weeks,
+    changes,
     notes,
     reports,
     rights,

@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Request, Response
 
+from access.required_reading import require_read
 from access.roles import Forbidden, require
 from api.jobs import ask_tracking
 from api.routes.dependencies import (
@@ -98,7 +99,8 @@ CHANGE = [needs("change")]  # and in the domain that the body names
 
 @router.post("/promote", responses=answers(Successions), openapi_extra=takes(Promote), dependencies=CHANGE)
 async def promote_version(request: Request, state: CurrentState) -> Response:
-    """Make a version champion that never was, with those of its task, where people decide and no contest did."""
+    """Make a version champion that never was, with those of its task, where people decide and no contest did. Whoever
+    does has to have read within a day whose answers it moves (`changes?version=`)."""
     wanted = await read_command(request, Promote)
     require(principal_of(request), "change", wanted.domain)
     schema_of(state, wanted.domain)
@@ -107,6 +109,9 @@ async def promote_version(request: Request, state: CurrentState) -> Response:
 
 def _promote(request: Request, wanted: Promote) -> Successions:
     workspace = service_state(request).workspace
+    require_read(
+        workspace.store, principal_of(request).name, find_model(workspace.store, wanted.version, wanted.domain)
+    )
     done = promote(
         workspace.store,
         wanted.domain,

@@ -15,6 +15,7 @@ from database.newest import Which
 from database.records import Factor, Outcome, Prediction
 from language import worded
 from model.asked_again import factors_of
+from monitoring.moves import Move, PastModels, explained_move
 from monitoring.student_list import ListCounts, ListPage, ListPlace, Shown, StudentLists
 from monitoring.warning_lists import WarningList
 from monitoring.weekly_history import WeeksSeen, weeks_seen
@@ -130,6 +131,15 @@ class ListQuestions(VisitBase):
         schema = self.schemas[domain]
         about = schema.target_by_name[target]
         return weeks_seen(workspace, schema, about, student, found, self._groups)
+
+    def move(self, domain: str, target: str, before: Prediction, after: Prediction) -> Move | None:
+        """By what the answer about a student moved between two predictions that the visitor sees; None where one of
+        both has none."""
+        require_of(self._principal, "read", self._own(domain))
+        require_groups(self._principal, [before.group, after.group])
+        workspace, schema = self._shared.workspace, self.schemas[domain]
+        models = PastModels(workspace.store, workspace.artifacts)
+        return explained_move(models, schema, schema.target_by_name[target], before, after)
 
     def advice(self, domain: str, prediction: Prediction) -> Advice | None:
         """Weak subjects, what stands out and a plan, by one prediction that the visitor sees."""

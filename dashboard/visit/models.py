@@ -3,8 +3,11 @@
 from datetime import datetime
 
 from access.journal import Action
+from access.required_reading import note_read, require_read
+from clock import now
 from dashboard.gate import record, require
 from dashboard.visit.base import VisitBase
+from database.newest import Which
 from database.records import ChampionKey, DecisionRecord, ModelVersion, Succession
 from model.card import ModelCard, card_of
 from model.decision import confined
@@ -12,6 +15,7 @@ from model.registry import activate, find_model, promote, rollback
 from model.trial import Trial, stop_trial
 from monitoring.model_comparison import ModelComparison, compare_models
 from monitoring.trial_report import TrialReport, report_trial
+from monitoring.what_changed import WhatChanged, what_changed
 from overview.standing import trial_standing, waits_for_decision
 
 ALARMS_READ = 50  # newest drift reports among which alarms are looked for
@@ -83,8 +87,10 @@ class ModelQuestions(VisitBase):
         return self._changed("champion rolled back", key, done)
 
     def promote(self, key: ChampionKey, version: str, generation: int, reason: str) -> list[Succession]:
-        """In the place of the champion of this generation. Raises NoSuchModel, Conflict."""
+        """In the place of the champion of this generation. Raises ChangesUnread, NoSuchModel,
+        Conflict."""
         present, workspace = require(self._shared, "change", self._own(key.domain)), self._shared.workspace
+        require_read(workspace.store, present.name, find_model(workspace.store, version, key))
         done = promote(
             workspace.store,
             key.domain,
@@ -96,6 +102,16 @@ class ModelQuestions(VisitBase):
             schemas=workspace.schemas,
         )
         return self._changed("champion promoted", key, done)
+
+    def what_would_change(self, key: ChampionKey, version: str, most: int) -> WhatChanged:
+        """Whose answers a version would move, which who promotes it has to have read; that it was looked at is
+        recorded. Raises NoSuchModel."""
+        present, workspace = require(self._shared, "read", self._own(key.domain)), self._shared.workspace
+        model, schema = find_model(workspace.store, version, key), self.schemas[key.domain]
+        target, which = schema.target_by_name[key.target], Which(self._groups)
+        found = what_changed(workspace, schema, target, now(), which, most=most, model=model)
+        note_read(workspace.store, present.name, found, which)
+        return found
 
     def stop_trial(self, trial: Trial, why: str) -> Trial:
         """Raises NoSuchTrial, Conflict."""

@@ -79,7 +79,8 @@ def requests(server: Server, folder: Path) -> Iterator[tuple[str, str, dict[str,
     yield get, f"{DOMAIN}/predictions", {}
     yield get, f"{DOMAIN}/predictions/{said['id']}", {}
     yield post, f"{DOMAIN}/predictions/find", {"json": {"student": "s1"}}
-    yield get, f"{DOMAIN}/students", {"params": {"order": "risk", "top_k": 5}}
+    for path in ("students", "changes"):
+        yield get, f"{DOMAIN}/{path}", {"params": {"top_k": 5}}
     yield get, f"{DOMAIN}/students/{said['student']}/advice", {}
     for method, body in ((post, {"json": {"done": "talked"}}), (get, {})):
         yield method, f"{DOMAIN}/students/{said['student']}/notes", body
@@ -201,6 +202,7 @@ def changes(server: Server, champion: str) -> Iterator[tuple[str, str, dict[str,
     yield "DELETE", trial.headers["location"], {}
     yield "POST", f"{DOMAIN}/trials", {"json": {"version": other, "mode": "shadow"}}
     yield "DELETE", f"{DOMAIN}/trials/{server.get(f'{DOMAIN}/trials')['trials'][0]['id']}", {}
+    yield "GET", f"{DOMAIN}/changes", {"params": {"version": other}}
     yield "POST", "/api/v1/models/promote", {"json": {"domain": "engagement", "version": other, "reason": "tried"}}
     yield "POST", "/api/v1/pauses", {"json": {"domain": "engagement", "reason": "tried"}}
     yield "GET", "/api/v1/pauses", {}

@@ -147,7 +147,7 @@ def test_one_student_has_its_answer_history_advice_and_notes(page: Page, workspa
     assert not app.exception
     told = texts(app)
     assert f"{student[:6]}: 6.4 points; about 96 in 100 to end below 10" in told
-    assert "-4.6 points since the answer before" in told
+    assert "-4.6 points: new data (-4.6)" in told
     assert "90\u00a0% of such answers end within 4.4–8.4 points" in told
     assert "Missing: Study time" in told
     app.text_area(key="step text").set_value("of Ana Sousa")

@@ -76,17 +76,18 @@ def fill(store: RecordStore, domain: str, *, students: int = 150) -> list[Predic
 
 
 def caused(target: Target, rows: Sequence[tuple[Any, ...]], capacity: int | None) -> set[str]:
-    """Whom a policy finds cause to warn of, by a loop. Of the grade no chance is told: whoever is answered below the
-    mark, the lowest first."""
+    """Whom a policy finds cause to warn of, by a loop. Of the grade, and of some marks, no chance is told: whoever is
+    answered below the mark, the lowest first, behind those with a chance."""
     causes: dict[Any, list[Any]] = {}
     for one, answer, said, _ in rows:
-        need = said - target.pass_mark if target.levels else 0.5 - (answer.below_pass or 0)
-        if need < 0 or (need == 0 and not target.levels):
-            causes.setdefault((one.group, one.period), []).append((need, one.at, one.id, one.student))
+        chance = answer.below_pass
+        if chance >= 0.5 if chance is not None else said < target.pass_mark:
+            need = (0, -chance) if chance is not None else (1, said)
+            causes.setdefault((one.group, one.period), []).append((*need, one.at, one.id, one.student))
     warned = set()
     for found in causes.values():
         first = list(dict.fromkeys(student for *_, student in sorted(found)))[:capacity]
-        warned |= {id_ for _, _, id_, student in found if student in first}
+        warned |= {id_ for *_, id_, student in found if student in first}
     return warned
 
 
@@ -119,6 +120,18 @@ def slow(
     return found
 
 
+def share_without(pairs: Sequence[Pair], target: Target, moment: str, key: tuple[str, str]) -> tuple[int, Any]:
+    """Of how many rows of a group somebody asked, and what share had no answer."""
+    by, name = key
+    mine = [
+        answer_about(one.prediction.answers, target.name).value is None
+        for one in pairs
+        if one.prediction.moment == moment
+        and name in ("all", one.prediction.group if by == "group" else one.prediction.inputs["sex"] or MISSING_TRAIT)
+    ]
+    return len(mine), pytest.approx(np.mean(mine))
+
+
 def groups_of(found: Fairness) -> dict[tuple[str, str], GroupTreatment]:
     parts = {(cut.by, group.name): group for cut in found.cuts for group in cut.groups}
     return {("", "all"): found.whole} | parts
@@ -144,6 +157,8 @@ def check(store: RecordStore, schema: DomainSchema, top: int | None, capacity: i
             assert (group.n, group.students) == (len(slowly["gaps"]), len(slowly["students"]))
             assert group.miss.value == pytest.approx(np.abs(slowly["gaps"]).mean())
             assert group.bias.value == pytest.approx(np.mean(slowly["gaps"]))
+            if group.silent is not None:
+                assert (group.silent.n, group.silent.value) == share_without(pairs, target, found.moment, key)
             for figure, rows in ((group.found, slowly["failed"]), (group.wrongly, slowly["warned"])):
                 if figure is not None:
                     assert (figure.n, figure.value) == (len(rows), pytest.approx(np.mean(rows)))
@@ -173,7 +188,7 @@ def test_figures_are_those_of_all_pairs_also_when_some_are_corrected_and_taken_b
     groups = measure(store, schema, learned=learned, groups=["class 1"], top=top).fairness
     everyone = measure(store, schema, learned=learned, top=top).fairness
     for mine, whole in zip(groups, everyone, strict=True):
-        assert [cut.by for cut in mine.cuts] == ["sex", "age"]
+        assert [cut.by for cut in mine.cuts] == ["sex", "age", "sex × age"]
         theirs = next(group for cut in whole.cuts for group in cut.groups if group.name == "class 1")
         assert (mine.whole.n, mine.whole.miss) == (theirs.n, _plain(theirs.miss))
 
@@ -182,13 +197,16 @@ def _plain(figure: Any) -> Any:
     return type(figure)(n=figure.n, value=figure.value, low=figure.low, high=figure.high)
 
 
-def known(sexes: Sequence[str], truth: Sequence[float], said: Sequence[float]) -> EvidenceColumns:
+def known(
+    sexes: Sequence[str], truth: Sequence[float], said: Sequence[float], ages: Sequence[float] = ()
+) -> EvidenceColumns:
     """Of a student each."""
     pairs = []
     for number, (sex, happened, answered) in enumerate(zip(sexes, truth, said, strict=True)):
+        traits = {"sex": sex} | ({"age": ages[number]} if ages else {})
         answer = Answer(target="mark", value=float(answered), naive=11.0, model="m", generation=1)
         asked = make_prediction(
-            NOON + timedelta(minutes=number), student=f"s{number}", inputs={"sex": sex}, answers=(answer,), moment="end"
+            NOON + timedelta(minutes=number), student=f"s{number}", inputs=traits, answers=(answer,), moment="end"
         )
         pairs.append(Pair(asked, make_outcome(float(happened), target="mark")))
     return columns_of(MARK, pairs, protected=["sex", "age"])
@@ -220,6 +238,21 @@ def test_no_figure_gives_few_students_away_not_even_by_difference(sizes: list[tu
             assert both or group.alarmed is None
             assert both or group.found is None or group.warned is None
             assert both or group.wrongly is None or group.failed is None
+
+
+@given(st.lists(st.integers(0, 25), min_size=6, max_size=6))
+def test_no_pair_of_groups_gives_few_students_away_beside_its_margins(sizes: list[int]) -> None:
+    cells = [(f"level {place // 3}", 15.0 + place % 3) for place, n in enumerate(sizes) for _ in range(n)]
+    sexes, ages = ([cell[side] for cell in cells] for side in (0, 1))
+    found = judge_fairness(SCHEMA, MARK, "end", known(sexes, [12.0] * len(cells), [12.0] * len(cells), ages))
+    pairs = {group.name: group.n for cut in found.cuts if cut.by == "sex × age" for group in cut.groups}
+    counts = {name: sum(f"{sex} × {age:g}" == name for sex, age in cells) for name in pairs}
+    for side in (0, 1):
+        for margin in {name.split(" × ")[side] for name in pairs}:
+            there = [name for name in pairs if name.split(" × ")[side] == margin]
+            hidden = [counts[name] for name in there if pairs[name] is None]
+            assert all(counts[name] >= FEWEST_TOLD for name in there if pairs[name] is not None)
+            assert not hidden or len(hidden) == len(there) or sum(hidden) >= FEWEST_TOLD
 
 
 def test_a_difference_has_the_interval_of_its_two_samples_and_agrees_with_its_verdict() -> None:

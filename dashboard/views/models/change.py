@@ -5,7 +5,10 @@ from typing import NamedTuple
 
 import streamlit as st
 
+from access.required_reading import ChangesUnread
 from access.roles import Forbidden
+from dashboard.change_words import move_rows, would_change_sentences
+from dashboard.tables import show_table
 from dashboard.version_words import Names
 from dashboard.visit import Visit
 from database.errors import Conflict, StoreUnavailable
@@ -16,7 +19,10 @@ from model.registry import NoSuchModel, SchemaChanged
 from model.trial import NoSuchTrial, Trial
 
 JUST_DONE = "models changed"
-REFUSALS = (NoSuchModel, NoSuchTrial, SchemaChanged, NamesSomebody, Conflict, StoreUnavailable, Forbidden)
+MOVES_SHOWN = 10
+REFUSALS = (
+    ChangesUnread, NoSuchModel, NoSuchTrial, SchemaChanged, NamesSomebody, Conflict, StoreUnavailable, Forbidden,
+)  # fmt: skip
 
 
 def say_what_changed() -> None:
@@ -68,7 +74,27 @@ def offer_promotion(visit: Visit, model: ModelVersion, generation: int, names: N
         means.format(name=name),
         _("{name} answers now.").format(name=name),
     )
-    _draw_offer(offer, lambda reason: visit.promote(key, version, generation, reason), f"{place} promote")
+    _draw_offer(
+        offer,
+        lambda reason: visit.promote(key, version, generation, reason),
+        f"{place} promote",
+        read=lambda: _draw_changes(visit, key, version),
+    )
+
+
+def _draw_changes(visit: Visit, key: ChampionKey, version: str) -> None:
+    """What has to be read first: whose answers would move."""
+    found, target = (
+        visit.what_would_change(key, version, MOVES_SHOWN),
+        visit.schemas[key.domain].target_by_name[key.target],
+    )
+    if not found.compared:
+        st.info(_("Nobody has an answer yet that this would move."))
+        return
+    for sentence in would_change_sentences(found, target):
+        st.markdown(f"- {sentence}")
+    if rows := move_rows(found.largest, target):
+        show_table(rows, hide_index=True, width="stretch", key="moves")
 
 
 def offer_end(visit: Visit, trial: Trial, names: Names) -> None:
@@ -83,11 +109,14 @@ def offer_end(visit: Visit, trial: Trial, names: Names) -> None:
     _draw_offer(offer, lambda reason: visit.stop_trial(trial, reason), f"end {trial.id}")
 
 
-def _draw_offer(offer: _Offer, do: Callable[[str], object], key: str) -> None:
-    """A button that opens a dialog: what it means, why, and the doing. do: takes the reason."""
+def _draw_offer(
+    offer: _Offer, do: Callable[[str], object], key: str, *, read: Callable[[], None] = lambda: None
+) -> None:
+    """A button that opens a dialog: what it means, what to read first, why, and the doing. do: takes the reason."""
 
     def ask() -> None:
         st.write(offer.means)
+        read()
         reason = st.text_area(
             _("Why?"), key=f"{key} reason", max_chars=500, help=_("Kept for those who ask later; name no student.")
         )

@@ -12,7 +12,7 @@ from dashboard.views.results.states import fairness_title, harm_sentences, quadr
 from dashboard.visit import Visit
 from language import _, worded
 from language.format import count
-from monitoring.fairness import MISSING_TRAIT, Fairness, FigureName, GroupFigure, GroupTreatment
+from monitoring.fairness import CROSSED, MISSING_TRAIT, Fairness, FigureName, GroupFigure, GroupTreatment
 from monitoring.performance import FEWEST_TOLD
 from monitoring.results import Results
 from preprocessing.schema import DomainSchema, Target, label_of, title_of
@@ -154,14 +154,17 @@ def names_of(schema: DomainSchema, fairness: Fairness) -> dict[tuple[str, str], 
     """Words for each group: its column's name and its level's label."""
     found: dict[tuple[str, str], str] = {}
     for cut in fairness.cuts:
-        feature = schema.feature_by_name.get(cut.by)
+        columns = cut.by.split(CROSSED)
         for group in cut.groups:
-            level = _("not stated") if group.name == MISSING_TRAIT else group.name
-            if feature is None:
-                found[cut.by, group.name] = level
-            else:
-                found[cut.by, group.name] = f"{title_of(feature)}: {label_of(level, feature.labels)}"
+            levels = group.name.split(CROSSED) if len(columns) > 1 else [group.name]
+            told = (_level_words(schema, *each) for each in zip(columns, levels, strict=True))
+            found[cut.by, group.name] = ", ".join(told)
     return found
+
+
+def _level_words(schema: DomainSchema, column: str, name: str) -> str:
+    feature, level = schema.feature_by_name.get(column), _("not stated") if name == MISSING_TRAIT else name
+    return level if feature is None else f"{title_of(feature)}: {label_of(level, feature.labels)}"
 
 
 def group_rows(fairness: Fairness, groups: Mapping[str, GroupTreatment]) -> list[Row]:
@@ -179,7 +182,16 @@ def _group_row(name: str, group: GroupTreatment) -> Row:
     values = [one.value if one else None for one in (group.miss, group.bias)]
     shares = [
         round(100 * one.value, 1) if one else None
-        for one in (group.found, group.wrongly, group.failed, group.warned, group.alarmed, group.covered)
+        for one in (
+            group.found,
+            group.wrongly,
+            group.failed,
+            group.warned,
+            group.alarmed,
+            group.covered,
+            group.silent,
+            group.filled,
+        )
     ]
     return {
         _("State"): verdict,
@@ -193,6 +205,8 @@ def _group_row(name: str, group: GroupTreatment) -> Row:
         _("Warned of (%)"): shares[3],
         _("Warned of those who passed (%)"): shares[4],
         _("Within their range (%)"): shares[5],
+        _("Without an answer (%)"): shares[6],
+        _("Facts known (%)"): shares[7],
     }
 
 
@@ -208,6 +222,8 @@ def _columns() -> Mapping[str, Any]:
         _("Warned of (%)"): share,
         _("Warned of those who passed (%)"): share,
         _("Within their range (%)"): share,
+        _("Without an answer (%)"): share,
+        _("Facts known (%)"): share,
     }
 
 

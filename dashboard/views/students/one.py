@@ -9,18 +9,20 @@ from advice.advise import Advice
 from advice.case_steps import DONE, LONGEST_OF_HELP, Done, HelpGiven, NewStep
 from advice.cases import StudentCase
 from advice.positions import Place, SubjectResult
+from clock import now
 from dashboard import charts
+from dashboard.change_words import move_sentence
 from dashboard.figures import students as figures
 from dashboard.frame import Choice, foot, state_line
 from dashboard.palette import State
+from dashboard.parts import capital
 from dashboard.tables import show_table
-from dashboard.views.students.listing import LIST_NAMES
+from dashboard.views.students.listing import LIST_NAMES, WEEK
 from dashboard.views.students.requests import draw_rights
 from dashboard.views.students.sentences import (
     Names,
     answer_sentence,
     case_sentence,
-    change_words,
     columns_listed,
     coverage_words,
     done_words,
@@ -126,7 +128,7 @@ def _of_place(choice: Choice, name: str, seen: SeenStudent, place: Place) -> One
 
 
 def _draw_answered(visit: Visit, one: OneStudent) -> None:
-    _draw_head(one)
+    _draw_head(visit, one)
     if one.target.pass_mark is not None and visit.warning_of(one.schema.name, one.target.name, one.newest):
         st.caption(_("The warning policy in use warns of this student."))
     weeks = visit.weeks(one.schema.name, one.seen.student, one.target.name) if one.schema.panel else None
@@ -144,17 +146,30 @@ def _draw_answered(visit: Visit, one: OneStudent) -> None:
     _draw_papers(visit, one)
 
 
-def _draw_head(one: OneStudent) -> None:
+def _draw_head(visit: Visit, one: OneStudent) -> None:
     listed = one.listed
     where = " · ".join(part for part in (listed.group, listed.period) if part)
     missing, columns = missing_of(listed, one.schema)
     known = _("{known} of {n} facts known").format(known=count(columns - len(missing)), n=count(columns))
-    told = [where, _("answered {when}").format(when=moment_of(listed.said.at)), change_words(listed, one.target), known]
-    st.caption(" · ".join(part for part in told if part))
+    st.caption(
+        " · ".join(part for part in (where, _("answered {when}").format(when=moment_of(listed.said.at)), known) if part)
+    )
+    if not one.target.within and (earlier := _week_before(one)) is not None:
+        move = visit.move(one.schema.name, one.target.name, earlier, listed.said)
+        if move is not None and move.by:
+            st.caption(capital(move_sentence(move, earlier.at, one.schema, one.target)))
     if said := silent_words(listed, one.schema):
         st.warning(said[0].upper() + said[1:], icon=State.OPEN.icon)
     if missing:
         st.caption(_("Missing: {columns}").format(columns=columns_listed(missing, one.schema, 6)))
+
+
+def _week_before(one: OneStudent) -> Prediction | None:
+    """The last answer there of before a week ago, or else the one before the newest."""
+    listed = one.listed
+    there = [said for said in one.seen.predictions if (said.group, said.period) == (listed.group, listed.period)]
+    old = [said for said in there if said.at <= now() - WEEK and said_about(said, one.target) is not None]
+    return old[0] if old and old[0].id != listed.said.id else listed.earlier
 
 
 def _draw_answers(one: OneStudent) -> None:

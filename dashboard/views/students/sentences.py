@@ -224,17 +224,6 @@ def help_words(given: HelpGiven, titles: Mapping[str, str]) -> str:
     return ", ".join(part for part in (said, given.dose, given.owner) if part)
 
 
-def change_words(one: ListedStudent, target: Target) -> str:
-    """How far the answer moved since the one before, in words; empty where there was none."""
-    change = one.change(target)
-    if change is None or one.earlier is None or target.within:
-        return ""
-    if target.levels:
-        said = ngettext("{by} grade since the answer before", "{by} grades since the answer before", abs(int(change)))
-        return said.format(by=number(change, 0, signed=True))
-    return _("{by}{unit} since the answer before").format(by=number(change, signed=True), unit=unit_of(target))
-
-
 def answer_sentence(name: str, answer: Answer, target: Target) -> str:
     """One student in a sentence."""
     if answer.value is None:

@@ -92,10 +92,16 @@ def test_a_version_is_promoted_by_hand_on_the_champion_that_was_looked_at(
     server = serve(GRADEWATCH_POLL_SECONDS="60")
     present, other = another_version(workspace)
     wanted = {"domain": "engagement", "version": other.version, "reason": "the head asked for it"}
+    unread = server.post("/api/v1/models/promote", wanted)
+    assert (unread.status_code, unread.json()["title"]) == (409, "ChangesUnread")
+    assert "changes?version=" in unread.json()["detail"]
+    read = server.get("/api/v1/engagement/changes", params={"version": other.version[:12]})
+    assert (read["version"], read["generation"], read["by_data"] or 0.0) == (other.version, 1, 0.0)
     stale = server.post("/api/v1/models/promote", wanted | {"generation": 7})
     assert (stale.status_code, stale.json()["title"]) == (409, "Conflict")
     assert server.post("/api/v1/models/promote", wanted | {"generation": 1}).status_code == 200
     assert server.predict("engagement", ENGAGEMENT)["answers"][0]["model"] == other.version
+    server.get("/api/v1/engagement/changes", params={"version": present.version})
     again = server.post("/api/v1/models/promote", wanted | {"version": present.version})
     assert (again.status_code, "activate it" in again.json()["detail"]) == (404, True)
     newest = server.get("/api/v1/models/history", params={"domain": "engagement"})["successions"][-1]

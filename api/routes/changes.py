@@ -1,0 +1,46 @@
+"""What changed for students: whose answer moved, by new data, another model or another warning policy."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+
+from access.required_reading import note_read
+from api.fast.parameters import BadQueryParameter
+from api.routes.dependencies import CurrentState, Instant, at_utc, needs, principal_of, schema_of
+from api.routes.openapi import answers
+from api.routes.students import which_of
+from api.schemas import respond
+from clock import now
+from database.newest import Which
+from jobs.queue import ask_in_passing
+from model.registry import find_model
+from monitoring.what_changed import A_WEEK, WhatChanged, what_changed
+
+router = APIRouter(prefix="/api/v1/{domain}", tags=["students"])
+
+
+@router.get("/changes", responses=answers(WhatChanged), dependencies=[needs("read")])
+def changes(
+    domain: str,
+    request: Request,
+    state: CurrentState,
+    which: Annotated[Which, Depends(which_of)],
+    target: Annotated[str | None, Query(description="the domain's first if none")] = None,
+    from_: Annotated[Instant | None, Query(alias="from", description="since when; a week ago if none")] = None,
+    version: Annotated[str | None, Query(description="of a model: what it would change beside the one in use")] = None,
+    top_k: Annotated[int, Query(ge=0, le=500, description="so many of the largest moves")] = 20,
+) -> Response:
+    """Whose newest answers moved, by how much by new data and by another model, and who came onto the list of those to
+    warn of, or left it, by these and by another policy; or what a model would change, which whoever promotes one by
+    hand has to have read. Every part is exact: models of then and of now are asked again, and nothing is logged."""
+    schema, store = schema_of(state, domain), state.workspace.store
+    if target is not None and target not in schema.target_by_name:
+        raise BadQueryParameter(f"target is one of {', '.join(schema.target_by_name)}")
+    model = None if version is None else find_model(store, version, domain)
+    about = schema.target_by_name[model.target if model else target or schema.targets[0].name]
+    begun = at_utc(from_) or now() - A_WEEK
+    found = what_changed(state.workspace, schema, about, begun, which, most=top_k, model=model)
+    if found.behind:
+        ask_in_passing(store, principal_of(request).name)
+    note_read(store, principal_of(request).name, found, which)
+    return respond(found)
