@@ -7,12 +7,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from database.records import ChampionKey
 from errors import MissingExtra
 from model.export import check_parity, export_graph
 from model.graph import open_graph, run_graph
+from model.predictor import Predictor
+from tests.training.weeks import K12, labelled_weeks, looking, told_by
+from training import temporal
 from training.temporal import SIZES, Branches, BrokenCheckpoint, NetworkSize, TemporalClassifier
+from training.train import train
 
-WINDOW, NAMES, LEVELS = 6, ("a", "b", "c"), 4
+WINDOW, NAMES, LEVELS, BACK = 6, ("a", "b", "c"), 4, 5
 TINY = NetworkSize(hidden=4, layers=2, heads=2, batch=128, epochs=5, learning_rate=1e-2)
 
 
@@ -102,6 +107,27 @@ test_temporal.learned(checkpoint=Path({str(file)!r}))
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 9, done.stderr
     return learned(checkpoint=file)
+
+
+def test_it_competes_wins_what_lies_weeks_back_and_is_an_ordinary_bundle(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    pytest.importorskip("torch", reason="needs `make torch`")
+    size = NetworkSize(hidden=8, layers=1, dropout=0.1, epochs=15, batch=64, learning_rate=1e-2)
+    monkeypatch.setattr(temporal, "SIZES", {"small": size})
+    key, told = (
+        ChampionKey("k12", K12.targets[0].name, "now"),
+        told_by(f"pct_w_{BACK}_before", labelled_weeks(tmp_path, students=60)),
+    )
+    found = train(looking(), key, told, jobs=1, temporal="small")
+    manifest = found.bundle.manifest
+    assert manifest.candidate == "gru_small"
+    assert not {one for one in manifest.inputs if "mean" in one}
+    assert manifest.importance["pct_w"] == max(manifest.importance.values())
+    assert manifest.parity <= 1e-4  # over 20,000 nasty rows
+    asked = told.head(4).select(manifest.inputs).to_dicts()
+    answers = Predictor(found.bundle, "v").answer(asked, generation=1, explain=3)
+    assert [one.factors[0].feature for one in answers] == ["pct_w"] * 4
 
 
 def test_the_large_size_has_the_weights_that_it_is_said_to_have():

@@ -1,44 +1,26 @@
 """Candidates of a domain that looks back: one protocol, inputs of their own, chances that add up over horizons."""
 
-import msgspec
 import numpy as np
 import polars as pl
 import pytest
 
 from database.records import ChampionKey
 from model.predictor import Predictor
-from preprocessing.panel.example import write_district
-from preprocessing.schema import DomainSchema, load_domains, looking_back
 from preprocessing.split import folds, seasons
+from tests.training.weeks import K12, labelled_weeks, looking, told_by
 from training.candidates import CLASS_CANDIDATES
 from training.fit import Task, fit
 from training.train import train
 from training.window_models import BASE_RATE, rule_rates, window_candidates
 
-K12 = load_domains()["k12"]
-
-
-def looking(schema: DomainSchema) -> DomainSchema:
-    weekly = {"attendance": ("att_rate_w",), "grades": ("pct_w",), "incidents": ("inc_w",)}
-    panel = msgspec.structs.replace(K12.panel, window=8, weekly=weekly, summed=("att_rate_w", "pct_w"))
-    kept = ("att_rate_w", "att_rate_4w", "pct_w", "inc_w", "failing_subjects_8w", "removal_days_20w", "gpa_ytd")
-    features = tuple(one for one in schema.features if one.name in kept)
-    return looking_back(msgspec.structs.replace(schema, features=features, panel=panel))
-
 
 @pytest.fixture(scope="module")
 def rows(tmp_path_factory: pytest.TempPathFactory) -> pl.DataFrame:
-    """Labelled weeks of two years, as training takes them."""
-    folder = tmp_path_factory.mktemp("district")
-    write_district(folder, looking(K12), students=200, seed=6, years=2)
-    made = pl.read_parquet(folder / "labelled.parquet").with_row_index("_record")
-    return made.with_columns(
-        pl.col("_record").cast(pl.String).str.zfill(32), _group="school", _period="week", _student="student_id"
-    )
+    return labelled_weeks(tmp_path_factory.mktemp("district"), students=200)
 
 
 def test_every_candidate_sees_its_own_inputs_and_its_chances_never_fall_from_a_horizon_to_the_next(rows):
-    schema, target = looking(K12), K12.targets[0]
+    schema, target = looking(), K12.targets[0]
     truth = rows[target.name].replace_strict({one: float(place) for place, one in enumerate(target.levels)}).to_numpy()
     inputs = schema.inputs_at("now")
     wide = window_candidates(schema, target, inputs)
@@ -67,9 +49,7 @@ def test_the_rule_as_a_candidate_says_the_shares_among_those_it_flags(rows):
     )
     flags = rows.select(flagged.fill_null(value=False)).to_series().to_numpy()
     truth = rows[target.name].replace_strict({one: float(place) for place, one in enumerate(target.levels)}).to_numpy()
-    said = fit(
-        rule_rates(target), Task(target, K12.inputs_at("now")[:0] + looking(K12).inputs_at("now"), rows, truth, 0)
-    )
+    said = fit(rule_rates(target), Task(target, looking().inputs_at("now"), rows, truth, 0))
     chances = said.outputs(rows)
     assert 0.05 < flags.mean() < 0.95
     for one in (True, False):
@@ -78,11 +58,8 @@ def test_the_rule_as_a_candidate_says_the_shares_among_those_it_flags(rows):
 
 
 def test_what_wins_by_its_window_is_an_ordinary_bundle_and_explained_by_columns_and_not_by_weeks(rows):
-    schema, target = looking(K12), K12.targets[0]
-    told = rows.filter(pl.col("_student").rank("dense") <= 30).drop_nulls("att_rate_w_mean_8w")
-    noise = np.random.default_rng(1).normal(size=told.height) * 0.01
-    rank = pl.Series(told["att_rate_w_mean_8w"].to_numpy() + noise).rank("ordinal") * 4 // (told.height + 1)
-    told = told.with_columns(rank.replace_strict(dict(enumerate(target.levels))).alias(target.name))
+    schema, target = looking(), K12.targets[0]
+    told = told_by("att_rate_w_mean_8w", rows)
     manifest = (found := train(schema, ChampionKey("k12", target.name, "now"), told, jobs=1)).bundle.manifest
     assert manifest.candidate == "window_boosting"
     assert {*manifest.inputs} == {*manifest.encoding.columns} == {*manifest.importance} > {"att_rate_w_mean_8w"}
