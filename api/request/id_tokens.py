@@ -90,6 +90,8 @@ class IdTokens:
             found, issuer = told["jwks_uri"], told["issuer"]
         except (OSError, ValueError, TypeError, KeyError):
             raise NoProvider(f"{address} does not answer as an OpenID provider does") from None
-        if issuer != self._issuer or urlsplit(found).scheme not in ("http", "https"):
+        if issuer != self._issuer:
             raise NoProvider(f"{address} is of another issuer: {issuer!r:.200}")
+        if urlsplit(found).scheme not in ("https", urlsplit(issuer).scheme):  # http on this machine alone
+            raise NoProvider(f"{address} offers its keys where anybody could change them: {found!r:.200}")
         return str(found)
