@@ -32,6 +32,7 @@ DASHBOARD = "assignment dashboard"
 RECOMMENDER = "study recommendation"
 MONITOR = "grade monitor"
 DETECTOR = "help detector"
+SUCCESS_MONITOR = "student success monitor"
 
 KEY_AND_TOKEN = ("Authorization: Bearer", "X-API-Key")
 TOKEN_ALONE = ("Authorization: Bearer",)
@@ -51,6 +52,7 @@ COURSE_FILE = "".join(
     for row in (COURSE_COLUMNS, ("u1", "Female", 85.5, 12, 70, 2, "High", ""), ("u2", "Male", 61, 4, 48, 0, 1, ""))
 )
 PERIOD_OF_COURSE = "start_date_period=2026-01-12&end_date_period=2026-05-29"
+LAST_DAY_KNOWN = {"start": "2025-09-01", "end": "2025-12-14"}
 NEXT_PERIOD = "start_date_period=2099-08-31&end_date_period=2099-12-18"
 ASKED_NOBODY = "asked nobody who they are; here by key or token, else 401 where sign-in is on"
 BY_SESSION = "asks by a session; here by key or token, else 401 where sign-in is on"
@@ -124,5 +126,32 @@ OLDER_ADDRESSES: Sequence[OlderAddress] = (
     OlderAddress(
         DETECTOR, "GET", f"/get-report?{NEXT_PERIOD}", "GET /api/v1/course/reports/latest?format=csv", ("detail",),
         status=404, remark="not ready: the refusal says when it is due",
+    ),
+    OlderAddress(
+        SUCCESS_MONITOR, "POST", "/api/v1/predict", "POST /api/v1/k12/students",
+        ("prediction.id", "prediction.student_id", "prediction.risk_score", "prediction.risk_category",
+         "prediction.confidence", "prediction.risk_factors", "prediction.model_version", "prediction.prediction_date",
+         "contributing_factors", "timestamp"),
+        TOKEN_ALONE, {"student_id": "example-0000001", "include_factors": True, "date_range": LAST_DAY_KNOWN},
+        remark="risk_score is the chance within 18 weeks, risk_category by the warning policy in use; confidence is "
+        "null, the interval stands beside it; without an answer the score is null and why_not says why",
+    ),
+    OlderAddress(
+        SUCCESS_MONITOR, "POST", "/api/v1/predict/batch", "POST /api/v1/k12/students",
+        ("predictions", "processing_time_ms", "unanswered[].student_id"),
+        TOKEN_ALONE, {"student_ids": ["example-0000001", "nobody"], "top_k": 10},
+        remark="ranked by risk; whoever has no answer, or is unknown, stands in unanswered with the reason",
+    ),
+    OlderAddress(
+        SUCCESS_MONITOR, "GET", "/api/v1/metrics", "GET /api/v1/k12/performance",
+        ("performance_metrics.verdict", "data_coverage.predictions"), TOKEN_ALONE,
+        remark="start_date takes the permission read",
+    ),
+    OlderAddress(
+        SUCCESS_MONITOR, "POST", "/api/v1/train/update", "POST /api/v1/k12/retrain",
+        ("update_id", "status", "estimated_completion"), TOKEN_ALONE,
+        {"student_outcomes": [], "feedback_corrections": []}, status=202,
+        remark="rows are those of …/outcomes; a challenger is promoted only where it is better, and when it ends "
+        "nobody knows before",
     ),
 )  # fmt: skip

@@ -42,6 +42,8 @@ from model.pauses import InPlace, Pause
 from model.trial import Mode, Trial
 from monitoring.at_risk import AtRisk
 from monitoring.domain_performance import DomainPerformance
+from monitoring.fairness import Fairness
+from monitoring.performance import TargetPerformance
 from monitoring.results import Results
 from monitoring.trial_report import TrialReport
 from monitoring.weekly_answers import WeeklyAnswer
@@ -663,6 +665,122 @@ class OlderTaken(msgspec.Struct, frozen=True, kw_only=True):
     notes: Sequence[str] = ()
 
 
+class OlderDates(msgspec.Struct, frozen=True, kw_only=True):
+    """Days; only the last one matters: by what was known at its end."""
+
+    start: date | None = None
+    end: date | None = None
+
+
+class OlderAskStudent(msgspec.Struct, frozen=True, kw_only=True):
+    """A student, by the institution's own key."""
+
+    student_id: str | int
+    include_factors: bool = False
+    date_range: OlderDates | None = None
+
+
+class OlderAskStudents(msgspec.Struct, frozen=True, kw_only=True):
+    """Students to rank, and how many of them to name."""
+
+    student_ids: Annotated[Sequence[str | int], msgspec.Meta(min_length=1, max_length=1000)]
+    top_k: Annotated[int, msgspec.Meta(ge=1)] = 10
+
+
+class OlderFactor(msgspec.Struct, frozen=True, kw_only=True):
+    """What a theme did to the risk (weight: by how much of 1), and the column that did most."""
+
+    factor: str
+    weight: float
+    details: str
+
+
+class OlderRiskPrediction(msgspec.Struct, frozen=True, kw_only=True):
+    """risk_score: of the longest horizon; null where there is no answer. risk_category: by the warning policy in use.
+    confidence: null, since a chance has none; interval stands beside it."""
+
+    id: str | None
+    student_id: str | int
+    risk_score: float | None
+    risk_category: str | None
+    confidence: None = None
+    interval: tuple[float, float] | None = None
+    risk_factors: Sequence[OlderFactor] = ()
+    model_version: str | None
+    prediction_date: datetime
+
+
+class OlderRisk(msgspec.Struct, frozen=True, kw_only=True):
+    """How a student stands, as the weekly system's callers read it. why_not, details: why there is no score. answer:
+    the same as …/students says it."""
+
+    prediction: OlderRiskPrediction
+    contributing_factors: Sequence[OlderFactor]
+    timestamp: datetime
+    why_not: str | None
+    details: str | None
+    answer: WeeklyAnswer
+
+
+class OlderRanked(msgspec.Struct, frozen=True, kw_only=True):
+    """A student among others, the largest risk first."""
+
+    student_id: str | int
+    rank: int
+    risk_score: float
+    risk_category: str | None
+    answer: WeeklyAnswer
+
+
+class OlderUnanswered(msgspec.Struct, frozen=True, kw_only=True):
+    """A student without an answer, and why."""
+
+    student_id: str | int
+    why_not: str | None
+    details: str | None
+
+
+class OlderRisks(msgspec.Struct, frozen=True, kw_only=True):
+    """Students ranked, and those that are not."""
+
+    predictions: Sequence[OlderRanked]
+    unanswered: Sequence[OlderUnanswered]
+    processing_time_ms: float
+
+
+class OlderCoverage(msgspec.Struct, frozen=True, kw_only=True):
+    """How many answers there are; of how many of them, and of how many students, is known what came of it."""
+
+    predictions: int
+    with_outcome: int
+    students: int
+
+
+class OlderFigures(msgspec.Struct, frozen=True, kw_only=True):
+    """How the answers turned out, and by how much that is known."""
+
+    performance_metrics: TargetPerformance
+    data_coverage: OlderCoverage
+    fairness: Sequence[Fairness] = ()
+
+
+class OlderUpdate(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of students, and what is corrected after it, in rows as of …/outcomes; the later ones count."""
+
+    student_outcomes: Sequence[dict[str, str | int | float | None]] = ()
+    feedback_corrections: Sequence[dict[str, str | int | float | None]] = ()
+
+
+class OlderUpdated(msgspec.Struct, frozen=True, kw_only=True):
+    """That a retraining was asked for; when it ends nobody knows before. outcomes: what became of the rows."""
+
+    update_id: str
+    status: str
+    status_url: str
+    estimated_completion: None = None
+    outcomes: StoredOutcomes | None = None
+
+
 # The Open Inference Protocol, version 2 -------------------------------------------------------------------------------
 
 
@@ -766,6 +884,7 @@ DESCRIBED: tuple[type, ...] = (
     OfStudent, AskStudents, StudentsThisWeek, WeeklyAnswer, LinkStudent, LinkedUser, OwnPage, OwnObjection,
     EraseStudent, Erasures, ObjectFor, Objection, TakeStep, CaseStep, StudentCase, CaseList,
     SignIn, OlderScore, OlderScores, OlderGrade, OlderOutlook, OlderQueued, OlderCleared, OlderDriftStatus, OlderTaken,
+    OlderAskStudent, OlderAskStudents, OlderRisk, OlderRisks, OlderFigures, OlderUpdate, OlderUpdated,
     InferenceRequest, InferenceResponse, ModelMetadata, ModelReady, ServerMetadata, ServerLive, ServerReady,
 )  # fmt: skip
 """The records that the API's page describes."""

@@ -179,6 +179,8 @@ class ObservedWeeks:
             return found
         said = list(said_of(self._store.observation_pages(self._schema.name, students=sorted(wanted))))
         events = events_of_few(said, calendar, year, as_of=as_of)
+        if not events.roster.students:
+            return found
         peers = self._present_peers(year, events.roster.schools)
         until = last_week(year, as_of)
         computed = _looking_back(events, compute(events, pools_of(events, peers)), self._schema, until)

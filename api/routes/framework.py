@@ -34,6 +34,7 @@ from api.routes import (
     notes,
     older,
     older_reports,
+    older_weeks,
     outcomes,
     own,
     pauses,
@@ -84,6 +85,7 @@ ROUTERS = (
     retraining,
     older,
     older_reports,
+    older_weeks,
     inference,
 )
 

@@ -77,7 +77,7 @@ async def add_outcomes(
     whoever, key, rows = principal_of(request).name, idempotency_key(request), _rows_of(request, file.content)
     plain = not any(asked.values())
     if rows and plain and key is None:
-        at_once = await asyncio.to_thread(_take_plain, request, domain, rows, dry=dry)
+        at_once = await asyncio.to_thread(take_plain, request, domain, rows, dry=dry)
         if at_once is not None:
             return respond(at_once)
     kind, arguments = MATCHING if dry else OUTCOMES_FILE, {**rules_of(request), **asked}
@@ -102,9 +102,7 @@ def _rows_of(request: Request, body: bytes) -> list[Row] | None:
     return rows
 
 
-def _take_plain(
-    request: Request, domain: str, rows: list[Row], *, dry: bool
-) -> StoredOutcomes | MatchedOutcomes | None:
+def take_plain(request: Request, domain: str, rows: list[Row], *, dry: bool) -> StoredOutcomes | MatchedOutcomes | None:
     """What became, or with dry would become, of outcomes in which nothing is unusual; None for others, which a worker
     reads: the library for files would stay in this process's memory."""
     state = service_state(request)

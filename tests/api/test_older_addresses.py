@@ -19,10 +19,15 @@ NAMES = [f"{one.method} {one.path} {one.system} {one.status}" for one in OLDER_A
 
 @pytest.fixture(scope="module", autouse=True)
 def reported(older: Guarded) -> None:
-    """A model of courses, and the report that the older system's callers come for."""
+    """A model of courses, and the report that the older system's callers come for; a student of whom too little is
+    known."""
     workspace = open_at(older.server.folder)
     with closing(workspace):
         list(train_examples(workspace, workspace.schemas["course"], older.server.folder / "examples", rows=200))
+    week = {"kind": "enrolment", "event": "n1", "student": "example-0000001", "at": "2025-09-01",
+            "values": {"school": "north"}}  # fmt: skip
+    days = [{"kind": "calendar", "event": f"c{day}", "at": f"2025-12-{day:02d}"} for day in range(8, 13)]
+    assert older.ask("POST", "/api/v1/k12/events", older.keys["admin"], json={"events": [week, *days]}).is_success
     uploads = [one for one in OLDER_ADDRESSES if one.file]
     assert all(ask(older, one).is_success for one in uploads)
     asked = {"group": "all", "period": "2026-01-12/2026-05-29"}

@@ -30,7 +30,11 @@ COLUMNS = """source = "sis"
 kind = "attendance"
 columns = { student = "Pupil", day = "On", status = "Was" }
 """
-EVENT = {"kind": "attendance", "event": "a1", "student": "s1", "at": "2026-09-14", "values": {"status": "present"}}
+EVENTS = [
+    {"kind": "attendance", "event": "a1", "student": "s1", "at": "2026-09-14", "values": {"status": "present"}},
+    {"kind": "enrolment", "event": "n1", "student": "s1", "at": "2026-09-01", "values": {"school": "north"}},
+    {"kind": "calendar", "event": "c1", "at": "2026-09-14"},
+]
 
 
 def memory(server: Server) -> float:
@@ -170,7 +174,11 @@ def requests_of_others() -> Iterator[tuple[str, str, dict[str, Any]]]:
     """Those of machines, of older systems, and of whoever speaks the Open Inference Protocol."""
     for path in ("/health", "/ready", "/metrics", "/openapi.json", "/admin/cache/stats", "/drift-status"):
         yield "GET", path, {}
-    yield "POST", "/api/v1/k12/events", {"json": {"events": [EVENT]}}
+    yield "POST", "/api/v1/k12/events", {"json": {"events": EVENTS}}
+    yield "POST", "/api/v1/predict", {"json": {"student_id": "s1", "date_range": {"end": "2026-09-14"}}}
+    yield "POST", "/api/v1/predict/batch", {"json": {"student_ids": ["s1"]}}
+    yield "GET", "/api/v1/metrics", {}
+    yield "POST", "/api/v1/train/update", {"json": {}}
     yield (
         "POST",
         "/api/v1/k12/exports",
