@@ -20,7 +20,7 @@ from benchmarks.result import Figure, print_figures, write_results
 from benchmarks.servers import ROOT, Running, free_port, started
 
 ROWS, QUICK_ROWS = 1_000_000, 10_000
-VIEWS = ("students", "data", "models", "results", "activity", "upload", "settings", "")
+FIRST, OF_ONE = "today", "own"  # the page at the root, and one that only a linked user has
 WARM_UP = "activity"
 DASHBOARD = (
     sys.executable,
@@ -67,12 +67,12 @@ def pages(folder: Path, rows: int) -> list[Figure]:
         visits += [draw_all(server), draw_all(server)]
         held = server.own_memory
     figures = []
-    for name in VIEWS:
+    for name in visits[0]:
         cpu, seconds = ([getattr(one[name], what) for one in visits] for what in Drawing._fields)
         told = f"{how}: {', '.join(f'{one:.2f}' for one in cpu)} CPU s, {', '.join(f'{one:.1f}' for one in seconds)} s"
         figures += [
-            at_most(f"{name or 'today'}, CPU", max(cpu), "CPU s", CPU_LIMIT, told),
-            at_most(f"{name or 'today'}, until it stands", max(seconds), "s", SECONDS_LIMIT, how),
+            at_most(f"{name}, CPU", max(cpu), "CPU s", CPU_LIMIT, told),
+            at_most(f"{name}, until it stands", max(seconds), "s", SECONDS_LIMIT, how),
         ]
     job = "the job between the first and the second visitor; start of the worker included"
     whole = "the whole process, with Streamlit; each page drawn three times"
@@ -92,13 +92,21 @@ def draw_all(server: Running) -> dict[str, Drawing]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         draw(server, browser, WARM_UP)
-        found = {name: draw(server, browser, name) for name in VIEWS}
+        found = {name: draw(server, browser, "" if name == FIRST else name) for name in views()}
         browser.close()
     return found
 
 
+def views() -> list[str]:
+    """The addresses of the pages, the first one last: it is drawn where all others were."""
+    from dashboard.pages import pages
+
+    names = [page.address for page in pages() if page.address not in (FIRST, OF_ONE)]
+    return [*names, FIRST]
+
+
 def draw(server: Running, browser: Any, name: str) -> Drawing:
-    """One page in a browser of its own, which has the files that all pages share."""
+    """One page in a browser of its own, which has none of the files that all pages share."""
     context = browser.new_context()
     page = context.new_page()
     page.set_default_timeout(180_000)  # ms

@@ -354,7 +354,7 @@ STYLE = """
 }
 .stElementContainer:has(.stHtml script) { display: none; }
 [data-testid="stMetricLabel"] *, [data-testid="stMetricDelta"] * { white-space: normal; }
-@media (min-width: 1200px) {
+@media (min-width: 1400px) {
   .st-key-account { margin-bottom: -3.6rem; position: relative; z-index: 1; pointer-events: none; }
   .st-key-account * { pointer-events: auto; }
 }
