@@ -15,6 +15,9 @@ from cli.output import out, write_json
 def effects(
     domain: Domain,
     target: Annotated[str | None, typer.Option("--target", help="The first with a pass mark if none.")] = None,
+    kind: Annotated[
+        str | None, typer.Option(help="What help of this kind of the catalogue did, beside who got none.")
+    ] = None,
     since: Since = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
 ) -> None:
@@ -27,5 +30,5 @@ def effects(
     with opened_workspace() as workspace:
         schema = workspace.service.schema(domain)
         day = since.replace(tzinfo=UTC) if since else None
-        found = report_effects(workspace.store, schema, ranked_target(schema, target), since=day)
+        found = report_effects(workspace.store, schema, ranked_target(schema, target), since=day, kind=kind)
     write_json(found) if as_json else out.print(*effect_tables(found))

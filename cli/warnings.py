@@ -113,6 +113,7 @@ def warnings_preview(
     with opened_workspace() as workspace:
         schema = workspace.service.schema(domain)
         about = ranked_target(schema, target)
+        workspace.store.catch_up_newest()
         found = preview(workspace.store, schema, about, policy, Which(period=period), workspace.objections)
         note(workspace.store, actor(), "students listed", domain, period=period, found=found.lists["proposed"].warned)
     write_json(found) if as_json else out.print(str(policy), *preview_tables(found))
@@ -146,6 +147,7 @@ def warnings_activate(
     with opened_workspace() as workspace:
         schema, store = workspace.service.schema(domain), workspace.store
         about = ranked_target(schema, target)
+        store.catch_up_newest()
         found = preview(store, schema, about, policy, Which(period=period), workspace.objections)
         changed = found.against_present
         counts = {"entering": len(changed.entering), "leaving": len(changed.leaving)}

@@ -243,6 +243,7 @@ def draw_slots(
     policy = policy_in_use(store, schema.name, target.name)
     if not policy.by_lot:
         raise NoLots(f"{schema.name}/{target.name}: the policy in use gives no slots by lot: {policy}")
+    store.catch_up_newest()
     everybody = msgspec.structs.replace(policy, capacity=None, by_lot=0)
     by_group: dict[str | None, list[WarningCause]] = defaultdict(list)
     for one in WarningList(store, schema, target, which, objected, policy=everybody).warned():

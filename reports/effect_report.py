@@ -58,6 +58,13 @@ class EffectReport(msgspec.Struct, frozen=True, kw_only=True):
     misses: tuple[MissOf, ...]
 
 
+class _Counted(NamedTuple):
+    """What counts as help: steps that say so, and of these a kind alone, where one is asked about."""
+
+    done: Sequence[Done]
+    kind: str | None
+
+
 class _Student(NamedTuple):
     """What was said of a student first in a group and period, how far the chance was above the threshold of the time,
     what became of it, and whether help came between."""
@@ -79,21 +86,27 @@ def report_effects(
     *,
     since: datetime | None = None,
     help_is: Sequence[Done] = HELP,
+    kind: str | None = None,
     groups: Collection[str] | None = None,
 ) -> EffectReport:
-    """About each student in a group and period: the first answer with a chance since then. groups: of these alone. Of
-    fewer than ten students, whatever the number of their answers, nothing is told."""
+    """About each student in a group and period: the first answer with a chance since then. kind: of help, beside which
+    whoever got another is left out; who is warned of tells nothing of a kind. groups: of these alone. Of fewer than ten
+    students, whatever the number of their answers, nothing is told."""
     pairs = store.pairs(schema.name, target.name, since=since, groups=None if groups is None else sorted(groups))
     first = {(one.prediction.student, one.prediction.group, one.prediction.period): one for one in pairs}
     history = policies_in_use(store, schema.name, target.name)
-    found = _students(store, schema, target, list(first.values()), history, help_is)
+    counted = _Counted(help_is, kind)
+    found = _students(store, schema, target, list(first.values()), history, counted)
     away, below, said, naive, outcome = (np.array([one[at] for one in found], dtype=np.float64) for at in range(1, 6))
     helped = np.array([one.helped for one in found], dtype=bool)
     who = np.unique(np.array([one.student for one in found], dtype=np.str_), return_inverse=True)[1]
     known = np.column_stack([below, said, naive])
-    effects = (
-        _of_lots(store, schema, target, pairs, help_is),
+    of_warning = (
+        _of_lots(store, schema, target, pairs, counted),
         _beside_policies(at_threshold(away, away >= 0, helped, outcome, 0.0), history),
+    )
+    effects = (
+        *(of_warning if kind is None else ()),
         doubly_robust(known, helped, outcome, who),
         matched(known, helped, outcome, who),
         before_and_after(said[helped], outcome[helped], who[helped]),
@@ -127,7 +140,7 @@ def _beside_policies(found: HelpEffect, history: Sequence[PolicyInUse]) -> HelpE
 
 
 def _of_lots(
-    store: RecordStore, schema: DomainSchema, target: Target, pairs: Sequence[Pair], help_is: Sequence[Done]
+    store: RecordStore, schema: DomainSchema, target: Target, pairs: Sequence[Pair], counted: _Counted
 ) -> HelpEffect:
     """The effect of slots that were given by lot, of each student the first time that it stood for one."""
     answered = {one.prediction.id: one for one in pairs}
@@ -140,7 +153,7 @@ def _of_lots(
                 stood.setdefault((asked.student, asked.group, asked.period), (number, ticket.drawn, pair))
     of_pair = {id(pair): (number, drawn) for number, drawn, pair in stood.values()}
     drawn_from = [pair for _, _, pair in stood.values()]
-    found = _students(store, schema, target, drawn_from, [], help_is)
+    found = _students(store, schema, target, drawn_from, [], counted)
     lots = [of_pair[id(one.pair)] for one in found]
     block_of, drawn = np.array([one for one, _ in lots], dtype=np.int64), np.array([one for _, one in lots], dtype=bool)
     helped = np.array([one.helped for one in found], dtype=bool)
@@ -154,7 +167,7 @@ def _students(
     target: Target,
     pairs: Sequence[Pair],
     history: Sequence[PolicyInUse],
-    help_is: Sequence[Done],
+    counted: _Counted,
 ) -> list[_Student]:
     found = []
     for begin in range(0, len(pairs), CASES_AT_ONCE):
@@ -162,14 +175,14 @@ def _students(
         cases = cases_of(store, schema.name, sorted({one.prediction.student or "" for one in page}))
         for one in page:
             policy = next((used.policy for used in reversed(history) if used.at <= one.prediction.at), USUAL_WARNINGS)
-            found.append(_student(one, target, cases.get(one.prediction.student or ""), policy.threshold, help_is))
+            found.append(_student(one, target, cases.get(one.prediction.student or ""), policy.threshold, counted))
     return [one for one in found if one is not None]
 
 
 def _student(
-    pair: Pair, target: Target, case: StudentCase | None, threshold: float, help_is: Sequence[Done]
+    pair: Pair, target: Target, case: StudentCase | None, threshold: float, counted: _Counted
 ) -> _Student | None:
-    """None where there was no chance or no number."""
+    """None where there was no chance or no number, or another help than what counts."""
     asked, happened = pair.prediction, pair.outcome
     answer = said_about(asked, target)
     if answer is None or answer.below_pass is None or happened.at <= asked.at:
@@ -181,8 +194,11 @@ def _student(
     if said is None or outcome is None:
         return None
     until = happened.happened_at or happened.at
-    steps = [one for one in (case.steps if case else ()) if one.done in help_is and one.group == asked.group]
-    helped = any(_came_between(one, asked.at, until) for one in steps)
+    steps = [one for one in (case.steps if case else ()) if one.done in counted.done and one.group == asked.group]
+    came = [one.help.kind if one.help else None for one in steps if _came_between(one, asked.at, until)]
+    if counted.kind is not None and set(came) - {counted.kind}:
+        return None
+    helped = bool(came)
     below, plain = answer.below_pass, said if naive is None else naive
     return _Student(asked.student or "", below - threshold, below, said, plain, outcome, helped, pair)
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from advice.case_steps import NewStep
+from advice.case_steps import HelpGiven, NewStep
 from advice.cases import Writer, take_step
 from clock import new_id, now
 from database.records import Answer
@@ -134,6 +134,11 @@ def test_a_report_reads_answers_outcomes_and_steps_and_tells_no_few(store: Recor
     helped, others, everybody = found.misses
     assert helped.miss.value > others.miss.value
     assert everybody.students == 90
+    tutored = HelpGiven(kind="tutoring", start=now().date())
+    for one in asked[:5]:
+        take_step(store, schema, one.student or "", NewStep("helped", help=tutored), Writer("ann", kinds=["tutoring"]))
+    of_kind = report_effects(store, schema, MARK, kind="tutoring")
+    assert (of_kind.students, of_kind.effects) == (55, ()), "who was talked to as well is neither"
     change = WarningPolicy(threshold=0.9, capacity=5)
     activate_policy(store, schema.name, "mark", change, actor="ann", reason="")
     later_on = report_effects(store, schema, MARK)  # answers from before are judged by the policy of their time
