@@ -62,6 +62,7 @@ def train(
                 max_megabytes=rules.promotion.max_megabytes,
                 foundation=[Path(name) for name in rules.training.foundation],
                 temporal=rules.training.temporal,
+                checkpoints=rules.training.checkpoint_folder,
                 progress=progress,
             )
             trained = list(found)

@@ -59,6 +59,7 @@ def retrain(
                 drift_policy=rules.drift,
                 foundation=[Path(name) for name in rules.training.foundation],
                 temporal=rules.training.temporal,
+                checkpoints=rules.training.checkpoint_folder,
                 seed=seed,
                 dry=dry_run,
                 progress=progress,

@@ -25,6 +25,7 @@ KIND_WORDS: dict[Any, str] = {
     int | None: "a whole number",
     float | None: "a number",
     bool: "true or false",
+    str: "a text",
     dict[str, float]: "a table of numbers by column",
     tuple[str, ...]: "a list of texts",
     Literal["", "small", "large"]: '"small", "large" or "" for none',
@@ -38,12 +39,18 @@ class BadPolicy(GradewatchError):
 class TrainingPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """window: how many of the newest labelled records a challenger learns from and is judged on; None: as many as the
     workspace is set to. foundation: files of TabICL's checkpoints, which compete where rows are few. temporal: the size
-    of a recurrent network that competes where columns look back on earlier weeks; none "". Raises ValueError for a
-    window of fewer than 100."""
+    of a recurrent network that competes where columns look back on earlier weeks; none "". checkpoints: the folder in
+    which its training finds its place again. Raises ValueError for a window of fewer than 100."""
 
     window: int | None = None
     foundation: tuple[str, ...] = ()
     temporal: Literal["", "small", "large"] = ""
+    checkpoints: str = ""
+
+    @property
+    def checkpoint_folder(self) -> Path | None:
+        """Where networks keep what they have learned so far."""
+        return Path(self.checkpoints) if self.checkpoints else None
 
     def __post_init__(self) -> None:
         if self.window is not None and self.window < FEWEST_RECORDS:

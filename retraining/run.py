@@ -70,8 +70,9 @@ class Run:
 
     window: how many of the newest labelled records. dry: change nothing. lease: seconds for which a run that gives no
     sign of life keeps others out. id: shared by all models it trains, though each learns from rows of its own; made
-    of the records. foundation, temporal: which further models compete (`training.train`). holder: of the lease, where a
-    killed run is to be taken up under the same name. helped_left_out: records that teach nothing, of who was helped.
+    of the records. foundation, temporal, checkpoints: of further models that compete (`training.train`). holder: of the
+    lease, where a killed run is to be taken up under the same name. helped_left_out: records that teach nothing, of who
+    was helped.
     """
 
     workspace: Workspace
@@ -81,6 +82,7 @@ class Run:
     drift_policy: DriftPolicy = field(default_factory=DriftPolicy)
     foundation: Sequence[Path] = ()
     temporal: str = ""
+    checkpoints: Path | None = None
     actor: str = "retraining"
     seed: int = 0
     dry: bool = False
@@ -290,6 +292,7 @@ def _train(run: Run, key: ChampionKey, frame: pl.DataFrame, *, plain_rule: bool 
             max_megabytes=run.policy.max_megabytes,
             foundation=run.foundation,
             temporal=run.temporal,
+            checkpoints=run.checkpoints,
             progress=run.progress,
         )
     bundles = {one.bundle.manifest.target.name: _of_run(run.id, one.bundle) for one in found}

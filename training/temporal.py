@@ -5,6 +5,7 @@ hazard of each level says how likely it is where no sooner one came: chances of 
 Nothing that serves loads this module: a fitted network leaves as an ONNX graph (docs/decisions/0169).
 """
 
+import hashlib
 import io
 import json
 import os
@@ -91,14 +92,15 @@ class Branches:
 class TemporalClassifier:
     """scikit-learn's way of the network. fit: with the branches of its columns and the student of each row.
 
-    checkpoint: a file in which each epoch's state is kept, and from which a killed training goes on to the same bits.
+    checkpoints: a folder in which each epoch's state is kept, by what is learned; a killed training that is asked for
+    again goes on from there to the same bits.
     device: "cpu", "cuda" or "" for a GPU where there is one.
     """
 
     classes_: NDArray[np.int64]
 
-    def __init__(self, size: NetworkSize, *, seed: int, checkpoint: Path | None = None, device: str = "") -> None:
-        self._size, self._seed, self._checkpoint = size, seed, checkpoint
+    def __init__(self, size: NetworkSize, *, seed: int, checkpoints: Path | None = None, device: str = "") -> None:
+        self._size, self._seed, self._checkpoints = size, seed, checkpoints
         self._device = device
         self._network: Any = None
         self.epochs = 0
@@ -112,12 +114,22 @@ class TemporalClassifier:
         with _one_thread(torch), torch.random.fork_rng():
             torch.manual_seed(self._seed)
             network = _network_of(branches, self._size, len(self.classes_)).to(device)
-            learning = _Learning(network, self._size, self._seed, self._checkpoint)
+            learning = _Learning(network, self._size, self._seed, self._file_for(X, levels, students))
             parts = [(X[which], levels[which]) for which in (~held, held)]
             given = [tuple(torch.from_numpy(one.copy()).to(device) for one in part) for part in parts]
             self.epochs = learning.run(given[0], given[1])
         self._network = network.cpu().eval().requires_grad_(requires_grad=False)
         return self
+
+    def _file_for(self, X: Matrix, levels: NDArray[Any], students: NDArray[np.int64]) -> Path | None:
+        """Where the state of this very training is kept."""
+        if self._checkpoints is None:
+            return None
+        self._checkpoints.mkdir(parents=True, exist_ok=True)
+        content = hashlib.sha256(repr((self._size, self._seed, X.shape)).encode())
+        for part in (X, levels, students):
+            content.update(np.ascontiguousarray(part).tobytes())
+        return self._checkpoints / f"{content.hexdigest()}.npz"
 
     def predict(self, X: Matrix) -> NDArray[Any]:
         return np.asarray(self.classes_[self.predict_proba(X).argmax(axis=1)])
@@ -315,8 +327,6 @@ class _Learning:
     def _keep(self, path: Path) -> None:
         """Arrays alone, never a pickle; the file appears when it is whole."""
         numbers = {
-            "size": [*self._size],
-            "seed": self._seed,
             "done": self._done,
             "best_loss": self._best_loss,
             "worse": self._worse,
@@ -343,8 +353,6 @@ class _Learning:
             with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
                 kept = {name: arrays[name] for name in arrays.files}
             numbers = json.loads(str(kept["numbers"]))
-            if (numbers["size"], numbers["seed"]) != ([*self._size], self._seed):
-                raise BrokenCheckpoint(f"{path} is of a training of another size or seed; give another file")
             now, self._best = ({name: self._tensor(kept[f"{when}.{name}"]) for name in self._best}
                                for when in ("now", "best"))  # fmt: skip
             self._network.load_state_dict(now)
@@ -356,7 +364,7 @@ class _Learning:
             self._optimizer.load_state_dict(adam)
             self._done, self._best_loss, self._worse = (numbers[name] for name in ("done", "best_loss", "worse"))
         except (OSError, KeyError, ValueError, RuntimeError, BadZipFile) as error:
-            raise BrokenCheckpoint(f"{path} holds no training of this network: {str(error)[:200]}") from None
+            raise BrokenCheckpoint(f"{path} holds no training of this network, remove it: {str(error)[:200]}") from None
 
     def _tensor(self, array: NDArray[Any]) -> Any:
         return self._torch.from_numpy(array.copy())

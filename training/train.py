@@ -129,6 +129,7 @@ class TrainingOptions(TypedDict, total=False):
     max_megabytes: float
     foundation: Sequence[Path]
     temporal: str
+    checkpoints: Path | None
     progress: Progress
 
 
@@ -159,6 +160,7 @@ def train_task(  # noqa: PLR0913 (options, each by its name)
     max_megabytes: float = math.inf,
     foundation: Sequence[Path] = (),
     temporal: str = "",
+    checkpoints: Path | None = None,
     progress: Progress = lambda _: None,
 ) -> list[Training]:
     """As `train`, all models of the task that a target belongs to: that of a value, then those of its bands.
@@ -168,6 +170,7 @@ def train_task(  # noqa: PLR0913 (options, each by its name)
     depend on it. max_megabytes: of a graph; a candidate with a larger one is left out by name (`Manifest.too_large`).
     foundation: checkpoints of TabICL, of which one competes as well where rows are few (`training.foundation`).
     temporal: the size of a recurrent network that competes where columns look back (`training.window_models`); none "".
+    checkpoints: a folder in which a network's training finds its place again.
     """
     leader = ChampionKey(key.domain, schema.leader(key.target), key.moment)
     classes = [one for one in schema.banded(leader.target) if _are_bands(schema, leader.target, one, frame)]
@@ -178,7 +181,7 @@ def train_task(  # noqa: PLR0913 (options, each by its name)
     _require_none(leader, objections(task))
     experiment = _experiment(schema, leader.moment, frame, complete, task, _run_of(schema, frame, seed), source)
     also = foundation_candidates(foundation, task.target, task.frame.height)
-    looking = window_candidates(schema, task.target, task.inputs, temporal)
+    looking = window_candidates(schema, task.target, task.inputs, temporal, checkpoints)
     experiment = replace(experiment, candidates=(*candidates_for(task.target.kind), *looking, *also))
     training = _chosen(experiment, jobs or os.cpu_count() or 1, max_megabytes, progress)
     asked = tuple(questions(task, copied))

@@ -5,6 +5,7 @@ All are candidates like any other: the same rows, folds by student and year, and
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -31,7 +32,11 @@ def rule_rates(target: Target) -> Candidate:
 
 
 def window_candidates(
-    schema: DomainSchema, target: Target, inputs: Sequence[Feature], temporal: str = ""
+    schema: DomainSchema,
+    target: Target,
+    inputs: Sequence[Feature],
+    temporal: str = "",
+    checkpoints: Path | None = None,
 ) -> tuple[Candidate, ...]:
     """Those that see more than the week's own of `inputs`; none where there is no more. temporal: the size of a
     recurrent network to try ("small", "large"), none ""."""
@@ -41,13 +46,13 @@ def window_candidates(
         boosting = next(one for one in known if one.name == BOOSTING_OF_SUMS)
         found += (replace(boosting, name="window_boosting", sees=lambda feature: not feature.weeks_before),)
     if temporal and target.kind == "ordered_class" and any(feature.weeks_before for feature in inputs):
-        found += (network_candidate(schema, temporal),)
+        found += (network_candidate(schema, temporal, checkpoints),)
     return found
 
 
-def network_candidate(schema: DomainSchema, size: str) -> Candidate:
+def network_candidate(schema: DomainSchema, size: str, checkpoints: Path | None = None) -> Candidate:
     """The recurrent network that reads the weekly columns of a panel, each week of the window, in branches by what they
-    are about."""
+    are about. checkpoints: the folder in which a killed training finds its place again."""
     from training.temporal import SIZES, Branches, TemporalClassifier
 
     panel = schema.panel
@@ -61,7 +66,7 @@ def network_candidate(schema: DomainSchema, size: str) -> Candidate:
 
     return Candidate(
         f"gru_{size}",
-        lambda seed, _: TemporalClassifier(SIZES[size], seed=seed),
+        lambda seed, _: TemporalClassifier(SIZES[size], seed=seed, checkpoints=checkpoints),
         standardise=True,
         sees=lambda feature: not feature.of or feature.weeks_before > 0,
         tell=tell,
