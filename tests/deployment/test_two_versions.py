@@ -3,7 +3,6 @@
 import io
 import shutil
 import subprocess
-import sys
 import tarfile
 import time
 from collections.abc import Callable
@@ -16,21 +15,15 @@ from database.open import open_store
 from tests.api.conftest import train_all
 from tests.api.guarded import ON
 from tests.api.serving import ENGAGEMENT, SECRET, Server, begin_worker
+from tests.api.test_service_losses import moved
 from tests.command import ROOT, run_command
+from tests.database.test_sql import columns_of, migrate_to
 from tests.deployment.test_two_nodes import KEY, Callers
 
 OLDER = "2438dccd5acc831c429d7de3537265b7e6dead3c"
 """The last version before the tables of 0017; a later one follows when this may not run beside the newest any more."""
 
-MOVE = """
-import sys
-from database.migrate import copy
-from database.open import open_store
-source, target = map(open_store, sys.argv[1:])
-copy(source, target)
-source.close()
-target.close()
-"""
+TABLES_OF_OLDER = "0016"
 
 
 @pytest.fixture
@@ -48,27 +41,28 @@ def test_both_versions_answer_and_work_for_each_other_and_nobody_is_refused(
     prepared: Callable[..., Path], older: Path, postgres_url: str, tmp_path: Path
 ) -> None:
     trained = Path(shutil.copytree(prepared("service", train_all), tmp_path / "trained"))
-    before = {"GRADEWATCH_DATABASE_URL": postgres_url, "PYTHONPATH": str(older), "GRADEWATCH_PSEUDONYM_SECRET": SECRET}
-    moved = [f"sqlite:///{trained / 'gradewatch.db'}", postgres_url]
-    done = run_command(trained, *moved, program=[sys.executable, "-c", MOVE], **before)
-    assert done.returncode == 0, done.stderr
-    run_command(trained, "setup", "--no-models", **before)
+    moved(trained, postgres_url)
+    secret = {"GRADEWATCH_PSEUDONYM_SECRET": SECRET}
+    run_command(trained, "setup", "--no-models", GRADEWATCH_DATABASE_URL=postgres_url, **secret)
+    migrate_to(postgres_url, TABLES_OF_OLDER)
     told = {**ON, "GRADEWATCH_DATABASE_URL": postgres_url, "GRADEWATCH_FIRST_KEY": KEY}
     with ExitStack() as stack:
         old, new = (tmp_path / name for name in ("one", "two"))
         for folder in (old, new):
             folder.mkdir(mode=0o700)
-        first = Server(old, {**told, **before})
+        first = Server(old, {**told, "PYTHONPATH": str(older)})
         stack.callback(first.stop)
         first.until(lambda: first.client.get("/ready").status_code == 200)
         callers = Callers(first.url)
         stack.callback(callers.end)
         callers.until(50)
+        assert "jobs.request TEXT" not in columns_of(postgres_url), "these are the older version's tables"
         second = Server(new, told)  # which brings the tables up to date, while the first answers
         stack.callback(second.stop)
         second.until(lambda: second.client.get("/ready").status_code == 200)
         more = Callers(second.url)
         stack.callback(more.end)
+        assert "jobs.request TEXT" in columns_of(postgres_url)
         callers.until(100)
         more.until(100)
         stop = begin_worker(first)
