@@ -11,7 +11,7 @@ import typer
 from cli.apps import app
 from cli.inputs import actor, opened_workspace, policies_of, read_rows, say_notes, say_skipped, schema_of, told_problems
 from cli.options import Cluster, Domain, Moments, PolicyFile, Problems, Sheet, SkipBadRows, Targets, TaskName
-from cli.output import err, explain, out, shares, steps
+from cli.output import err, explain, out, shares, steps, write_json
 from errors import GradewatchError
 from settings import Settings
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from database.ingest import Intake
     from database.records import BatchRow
     from preprocessing.schema import DomainSchema
+    from retraining.backtest.run import Backtest
     from retraining.run import Result, Run
 
 
@@ -133,8 +134,13 @@ def backtest(
     domain: Domain,
     data: Annotated[Path, typer.Option(exists=True, dir_okay=False, help="Labelled history of several periods.")],
     policy: Annotated[
-        list[Path], typer.Option(exists=True, dir_okay=False, help="Rules to try, a TOML file each (repeatable).")
-    ],
+        list[Path] | None,
+        typer.Option(exists=True, dir_okay=False, help="Rules to try, a TOML file each (repeatable)."),
+    ] = None,
+    early: Annotated[
+        bool,
+        typer.Option("--earliness", help="Instead: from which moment, or week, on answers can be trusted."),
+    ] = False,
     target: Annotated[str | None, typer.Option(help="What is predicted; the domain's first if none.")] = None,
     moment: Annotated[str | None, typer.Option(help="When; the domain's last moment if none.")] = None,
     first: Annotated[int, typer.Option(min=1, help="Periods that the first model learns from.")] = 1,
@@ -147,17 +153,18 @@ def backtest(
     skip_bad_rows: SkipBadRows = False,
     problems: Problems = None,
 ) -> None:
-    """Replay past periods: what each policy would have done, beside never and always retraining. Stores nothing."""
-    import msgspec
-
-    from retraining.backtest.page import render_page
-    from retraining.backtest.render import render_backtest
+    """Replay past periods: what each policy would have done, beside never and always retraining; or how good answers
+    of the last period were, moment by moment or week by week. Stores nothing."""
+    from retraining.backtest.earliness import earliness
+    from retraining.backtest.render import render_earliness
     from retraining.backtest.replay import Replay
     from retraining.backtest.run import backtest as replay_history
     from retraining.backtest.run import read_history, read_strategies
     from retraining.first_champions import keys_of
 
-    schema, strategies = schema_of(domain), read_strategies(policy)
+    if early == bool(policy) or (early and html):
+        raise typer.BadParameter("say --policy FILE, once or more, or --earliness, which writes no page")
+    schema, strategies = schema_of(domain), read_strategies(policy or [])
     key = keys_of(schema, [target] if target else None, [moment or schema.moments[-1]])[0]
     with shares() as show:
         replay = Replay(
@@ -173,7 +180,20 @@ def backtest(
             history = read_history(data, schema, name=data.name, sheet=sheet, skip_bad_rows=skip_bad_rows)
         say_notes(history.notes)
         say_skipped(history.skipped, history.problems, problems)
-        found = replay_history(replay, history.frame, strategies, cluster=cluster)
+        found = earliness(replay, history.frame) if early else None
+        tried = None if early else replay_history(replay, history.frame, strategies, cluster=cluster)
+    if found is not None:
+        write_json(found) if as_json else out.print(*render_earliness(found))
+    if tried is not None:
+        _tell_backtest(tried, html, as_json=as_json)
+
+
+def _tell_backtest(found: "Backtest", html: Path | None, *, as_json: bool) -> None:
+    import msgspec
+
+    from retraining.backtest.page import render_page
+    from retraining.backtest.render import render_backtest
+
     if html:
         html.write_text(render_page(found), encoding="utf-8")
         err.print(f"wrote {html}")

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from model.scores import Estimate
+from retraining.backtest.earliness import SHARE_PUT_FIRST, Earliness
 from retraining.backtest.run import ALWAYS, NEVER, Backtest
 from retraining.backtest.trajectory import Step, Trajectory
 
@@ -172,3 +173,34 @@ def done_words(step: Step) -> str:
 def first_sentences(text: str) -> str:
     """The first two of a summary."""
     return ". ".join(text.split(". ")[:2])
+
+
+def render_earliness(found: Earliness) -> tuple[RenderableType, ...]:
+    """Each moment or week beside the plain rule."""
+    unit = f" {found.unit}".rstrip()
+    share = f"failed of the first {SHARE_PUT_FIRST:.0%}"
+    heads = (
+        "when",
+        "n",
+        f"error{unit}",
+        "plain rule",
+        "smaller by",
+        "failed",
+        share,
+        "the rule's",
+        "chance too high by",
+    )
+    title = f"{found.domain}/{found.target}: {found.judged}, by models of {', '.join(found.learned_from)}"
+    table = Table(*heads, box=box.SIMPLE, title=title)
+    for one in found.stages:
+        precise = (one.precision, one.naive_precision)
+        told = [f"{hit[0]:.0%} [{hit[1]:.0%}, {hit[2]:.0%}]" if hit else "" for hit in precise]
+        base, gap = ("" if one.base is None else f"{one.base:.0%}"), ("" if one.gap is None else f"{one.gap:+.2f}")
+        table.add_row(one.stage, f"{one.n:,}", str(one.mae), str(one.naive_mae), str(one.gain), base, *told, gap)
+    since = f"credibly better than the plain rule from {found.trusted_from} on" if found.trusted_from else ""
+    said = [since or "nowhere credibly better than the plain rule until the end"]
+    for who, lead in (("the model", found.lead), ("the plain rule", found.naive_lead)):
+        if lead is not None:
+            weeks = "" if lead.weeks is None else f", {lead.weeks:g} weeks before the last such week at the median"
+            said.append(f"of {lead.failed:,} students who failed {who} put {lead.found:,} first in time{weeks}")
+    return (table, *(Text(one) for one in (*said, *found.left_out)))
