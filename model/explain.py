@@ -49,7 +49,8 @@ class ThemeFactor(msgspec.Struct, frozen=True, kw_only=True):
 
 class ThemeExplainer:
     """Occlusion of several columns at once, by the middle of what training rows held there: related columns that are
-    replaced one by one hide behind each other. A row of usual values has no factors.
+    replaced one by one hide behind each other. What is made of their earlier weeks goes with them. A row of usual
+    values has no factors.
 
     themes: the columns of each. outputs: as `Explainer` takes them, probabilities of ordered classes.
     """
@@ -59,18 +60,17 @@ class ThemeExplainer:
     ) -> None:
         self._outputs, self._encoding = outputs, manifest.encoding
         self._failing = int(manifest.target.pass_mark or 0)
-        self.middles = {name: _middle(part) for name, part in manifest.reference.items()}
-        known = {
-            theme: [name for name in names if name in self.middles and name in manifest.inputs]
-            for theme, names in themes.items()
-        }
+        source = _made_of(manifest)
+        self.middles = {name: _middle(part) for name, part in manifest.reference.items() if name not in source}
+        usual = {**self.middles, **{name: self.middles.get(of) for name, of in source.items()}}
+        known = {theme: [name for name in names if name in self.middles] for theme, names in themes.items()}
         self._themes = {theme: names for theme, names in known.items() if names}
         self._columns = [name for names in self._themes.values() for name in names]
-        behind = np.array(manifest.encoding.columns)
+        behind = np.array([source.get(name, name) for name in manifest.encoding.columns])
         masks = [np.isin(behind, names) for names in self._themes.values()]
         masks += [behind == name for name in self._columns]
         self._replaced = np.array(masks, dtype=np.bool_).reshape(len(masks), len(behind))
-        self._values = encode_rows(manifest.encoding, [self.middles])[0]
+        self._values = encode_rows(manifest.encoding, [usual])[0]
 
     def explain(self, rows: Sequence[Mapping[str, Cell]], *, most: int) -> list[tuple[ThemeFactor, ...]]:
         """The `most` strongest themes of each row; those without effect are none."""
@@ -117,7 +117,7 @@ class Explainer:
         self._outputs = outputs
         self._banded = manifest.bands is not None
         self._ordered = np.arange(len(manifest.target.levels), dtype=np.float64)
-        source = {one["name"]: one["of"] for one in manifest.learned.get("features", ()) if one.get("of")}
+        source = _made_of(manifest)
         behind = np.array([source.get(name, name) for name in manifest.encoding.columns])
         self.features = tuple(name for name in manifest.inputs if name in manifest.reference and name not in source)
         together = {name: [name, *(made for made, of in source.items() if of == name)] for name in self.features}
@@ -181,6 +181,11 @@ def _common(part: Sequence[tuple[Cell, float]]) -> list[tuple[Cell, float]]:
     kept = sorted(part, key=lambda pair: -pair[1])[: COMMON_LEVELS + 1]
     total = sum(share for _, share in kept)
     return [(value, share / total) for value, share in kept]
+
+
+def _made_of(manifest: Manifest) -> dict[str, str]:
+    """The columns that are made of earlier weeks of others, each with that other."""
+    return {one["name"]: one["of"] for one in manifest.learned.get("features", ()) if one.get("of")}
 
 
 def _middle(part: Sequence[tuple[Cell, float]]) -> Cell:

@@ -7,10 +7,11 @@ import msgspec
 import numpy as np
 import polars as pl
 import pytest
+from msgspec.structs import replace
 
 from database.ingest import labeled, read_batch
 from database.records import Cell, ChampionKey
-from model.explain import MOST_FACTORS
+from model.explain import MOST_FACTORS, ThemeExplainer
 from model.predictor import Predictor
 from model.scores import paired_gain
 from preprocessing.reading.chunks import open_source
@@ -26,6 +27,31 @@ BANDS = ("fail", "pass", "good")
 
 def known_rows(frame: pl.DataFrame, schema: DomainSchema = SCHEMA) -> list[Row]:
     return [row.inputs for row in rows_of(frame, schema)]
+
+
+def test_a_theme_is_what_the_chance_is_less_without_it_and_what_is_usual_has_none(
+    taught: Callable[..., Training],
+) -> None:
+    predictor = Predictor(taught(GRADE).bundle, "v")
+    known = [name for name in predictor.manifest.inputs if name in predictor.manifest.reference]
+    themes = {"first": tuple(known[:2]), "rest": tuple(known[2:]), "none": ("unheard of",)}
+    failing = replace(predictor.manifest.target, cut_points=(1.0,))  # of grades only the worst fails
+    explainer = ThemeExplainer(replace(predictor.manifest, target=failing), predictor.outputs, themes)
+    rows = known_rows(make_frame(20, seed=9))
+    found = explainer.explain(rows, most=5)
+    assert any(len(factors) == 2 for factors in found)
+    for row, factors in zip(rows, found, strict=True):
+        [own] = predictor.answer([row], generation=1)
+        for one in factors:
+            usual = {name: explainer.middles[name] for name in themes[one.theme]}
+            [other] = predictor.answer([{**row, **usual}], generation=1)
+            if own.probabilities and other.probabilities:
+                fails = [sum(list(said.values())[:1]) for said in (own.probabilities, other.probabilities)]
+                assert one.points == pytest.approx(fails[0] - fails[1], abs=1e-5)
+            assert one.column in themes[one.theme]
+            assert (one.value, one.reference) == (row.get(one.column), explainer.middles[one.column])
+        assert [abs(one.effect) for one in factors] == sorted((abs(one.effect) for one in factors), reverse=True)
+    assert explainer.explain([explainer.middles], most=5) == [()]
 
 
 @pytest.mark.parametrize("key", [MARK, GRADE])
