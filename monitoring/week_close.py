@@ -76,6 +76,7 @@ def keep_up(
     day = last_day_over(today(panel_of(schema)))
     calendar = workspace.weeks.of(domain).calendar()
     year = calendar.year_at(day)
+    day = day if year is None else min(day, year.end - timedelta(days=1))
     if year is not None and (state is None or state.body["week"] < year.week_name(last_week(year, day))):
         return close_week(workspace, domain, day, actor=actor, heard=heard)
     return refresh(workspace, domain, actor=actor, heard=heard)

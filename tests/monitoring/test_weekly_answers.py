@@ -12,6 +12,10 @@ from clock import now
 from database.newest import Which
 from database.observed import store_events
 from database.records import Observation
+from jobs.inline import do_here
+from jobs.job_settings import JobSettings
+from jobs.queue import KEEPING_WEEKS
+from jobs.tick import Pass, tick
 from model.workspace import Workspace
 from monitoring.at_risk import at_risk
 from monitoring.week_close import close_week, refresh
@@ -137,6 +141,22 @@ def test_where_nothing_can_be_said_it_is_said_why(workspace: Workspace, folder: 
     assert (gone.why_not, gone.risk) == ("withdrawn", None)
     close_week(workspace, DOMAIN, DAY + timedelta(days=7))
     assert key not in {one.student for one in at_risk(workspace.store, K12, which=Which(), limit=500).students}
+
+
+def test_a_pass_asks_for_a_job_that_closes_what_is_over_and_then_answers_what_is_new(workspace: Workspace) -> None:
+    """Done again it closes nothing again, and a domain whose weeks nobody closed is left alone."""
+    store = workspace.store
+    assert [one for one in tick(Pass(store)).asked if one.kind == KEEPING_WEEKS] == []
+    close_week(workspace, DOMAIN, DAY)
+    [asked] = [one for one in tick(Pass(store)).asked if one.kind == KEEPING_WEEKS]
+    done = do_here(workspace, asked.id, JobSettings())
+    assert (done.state, (done.result or {})["week"]) == ("done", "2025-26 W38"), "the last one of a year that is over"
+    assert [one for one in tick(Pass(store)).asked if one.kind == KEEPING_WEEKS] == []
+    key = next(f"example-{n:07d}" for n in range(1, 200) if pseudonym(f"example-{n:07d}", SECRET))
+    store_events(store, DOMAIN, [absence(key, DAY)], secret=SECRET, at=now())
+    [again] = [one for one in tick(Pass(store)).asked if one.kind == KEEPING_WEEKS]
+    result = do_here(workspace, again.id, JobSettings()).result or {}
+    assert (result["students"], "week" in result) == (1, False)
 
 
 def test_a_school_without_records_is_a_fault_of_records_and_no_risk(workspace: Workspace) -> None:
