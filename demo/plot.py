@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 
 from database.records import ChampionKey
 
-SCHOOL, UNIVERSITY = "school", "university"
+SCHOOL, UNIVERSITY, DISTRICT = "school", "university", "k12"
 CHANGED = ChampionKey(SCHOOL, "G3", "G2")
 """The champion that is replaced, rolled back and activated again."""
 

@@ -1,19 +1,23 @@
 """The twelve weeks of the invented institution: what happens when, told to a teller who does it.
 
-A school that another one joins, whose ranges break, and whose model is replaced; a university where all is calm.
+A school that another one joins, whose ranges break, and whose model is replaced; a university where all is calm; a
+district whose students are answered week by week.
 """
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
+from functools import partial
 from typing import NamedTuple
 
 import polars as pl
 
 from advice.case_steps import NewStep
 from database.records import ChampionKey
+from demo.district import district_story, events_between
 from demo.plot import (
     CHANGED,
+    DISTRICT,
     FIRST_MONDAY,
     JOINED,
     ONE_WEEK,
@@ -38,6 +42,7 @@ NOTES = (
     NewStep("helped", "goes to the support lessons already"),
     NewStep("not_applicable", "was ill for three weeks and is catching up"),
 )
+FIRST_CLOSED = 4  # week of the story: then the year, which began a week before it, has four weeks
 MONDAY, TUESDAY, WEDNESDAY, THURSDAY, FRIDAY = range(5)
 
 
@@ -58,8 +63,9 @@ class StoryStep(NamedTuple):
 
 def tell(teller: Teller) -> None:
     """Live through all weeks in a teller's empty workspace; some minutes of work."""
-    school, university = teller.schema(SCHOOL), teller.schema(UNIVERSITY)
-    for step in sorted([*_school(school), *_university(university)], key=lambda step: step.at):
+    school, university, district = map(teller.schema, (SCHOOL, UNIVERSITY, DISTRICT))
+    steps = [*_school(school), *_university(university), *_district(district)]
+    for step in sorted(steps, key=lambda step: step.at):
         teller.clock.set(step.at)
         teller.say(f"{step.at:%a %d %b %H:%M}")
         step.done(teller)
@@ -135,6 +141,25 @@ def _university(schema: DomainSchema) -> Iterator[StoryStep]:
         yield StoryStep(week, THURSDAY, 6, lambda teller: teller.look(UNIVERSITY, days=21))
         if week + 2 <= WEEKS:
             yield StoryStep(week + 2, MONDAY, 7, _ends(UNIVERSITY, rows, f"ends-week-{week}.csv"))
+
+
+# The district --------------------------------------------------------------------------------------------------------
+
+
+def _district(schema: DomainSchema) -> Iterator[StoryStep]:
+    """Last year's weeks are learned from; this year's days come every Monday, and the week that is over is closed."""
+    learned, observed = district_story(schema)
+    rows = "weeks-2025-26.csv"
+    yield StoryStep(1, MONDAY, 3, lambda teller: teller.upload(DISTRICT, "labeled", learned, rows))
+    yield StoryStep(1, MONDAY, 4, lambda teller: teller.train(DISTRICT))
+    begin = date.min
+    for week in range(1, WEEKS + 1):
+        monday = FIRST_MONDAY + (week - 1) * ONE_WEEK
+        events = list(events_between(observed, begin, monday))
+        yield StoryStep(week, MONDAY, 5, partial(Teller.observe, domain=DISTRICT, events=events))
+        begin = monday
+        if week >= FIRST_CLOSED:
+            yield StoryStep(week, MONDAY, 6, partial(Teller.close_week, domain=DISTRICT))
 
 
 def _asks(domain: str, rows: pl.DataFrame, moment: str) -> Callable[[Teller], None]:

@@ -3,7 +3,7 @@
 Nothing is inserted here but what those functions store. When something happens is `demo.story`'s.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,7 +14,9 @@ import polars as pl
 from advice.case_steps import NewStep
 from advice.cases import Writer, take_step
 from clock import new_id
+from database.layout import EVENTS_AT_ONCE, parts
 from database.newest import Which
+from database.observed import store_events
 from database.records import ChampionKey
 from database.uploads import UploadKind, new_upload
 from demo.clocks import ToldTime
@@ -27,6 +29,8 @@ from model.registry import activate, rollback
 from model.trial import start_trial
 from model.workspace import Workspace
 from monitoring.at_risk import at_risk
+from monitoring.week_close import close_week, last_day_over
+from preprocessing.panel.live import GivenEvent
 from preprocessing.reading.chunks import open_source
 from preprocessing.schema import DomainSchema
 from retraining.first_champions import keys_of, train_records
@@ -79,6 +83,18 @@ class Teller:
         predict_file(
             service, domain, content, secret=secret, name="class.csv", moment=moment, origin="api", actor=OFFICE
         )
+
+    def observe(self, domain: str, events: Iterable[GivenEvent]) -> None:
+        """What a school system tells of students, as by the route of events."""
+        for some in parts(events, EVENTS_AT_ONCE):
+            store_events(self.workspace.store, domain, some, secret=self.workspace.secret, at=self.clock())
+
+    def close_week(self, domain: str) -> None:
+        """The school week that is over, answered for everybody, as the tick has it."""
+        self.workspace.champions.refresh()
+        day = last_day_over(self.clock().date())
+        closed = close_week(self.workspace, domain, day, actor=OFFICE)
+        self.say(f"  {domain}, {closed.week}: {closed.answered} answered, {closed.without} not")
 
     def outcomes(self, domain: str, rows: pl.DataFrame, name: str, actor: str = OFFICE) -> None:
         """The ends of students, as far as rows tell them."""

@@ -1,6 +1,7 @@
 """The packed demo tells the story that it is there for, and living through it anew tells the same."""
 
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -9,11 +10,14 @@ from clock import Clock, living_by, now
 from demo.__main__ import build
 from demo.clocks import LastDay
 from demo.installation import add_demo, open_demo, open_installation
-from demo.plot import CHANGED, JOINED, LAST_INSTANT, REPLACED, SCHOOL, UNIVERSITY, WEEKS
+from demo.plot import CHANGED, DISTRICT, JOINED, LAST_INSTANT, REPLACED, SCHOOL, UNIVERSITY, WEEKS
 from demo.snapshot import PACKED
 from model.workspace import Workspace
 from monitoring.alerts import deliveries
+from monitoring.weekly_answers import WeeklyAnswers
 from tests.demo.verdicts import share_inside, students_below, verdicts
+
+LAST_CLOSED = date(2026, 11, 22)
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +74,21 @@ def test_the_university_is_calm(school: Workspace) -> None:
     assert not any(found["university: looks"])
     assert len(found["university: looks"]) == 11
     assert deliveries(school.store, domain=UNIVERSITY) == []
+
+
+def test_the_district_is_answered_week_by_week(opened: tuple[Workspace, Clock]) -> None:
+    workspace, clock = opened
+    store = workspace.store
+    weeks = {one.period for one in store.predictions(DISTRICT, limit=10_000)}
+    assert weeks == {f"2026-27 W{number:02d}" for number in range(3, WEEKS)}
+    with living_by(clock):
+        weekly = WeeklyAnswers(store, workspace.service, workspace.schemas[DISTRICT], workspace.weeks)
+        students = sorted({one.student for one in store.predictions(DISTRICT, limit=200) if one.student})
+        told = weekly.answers(students[:40], source="test", factors=True, as_of=LAST_CLOSED)
+    answered = [one for one in told if one.why_not is None]
+    assert len(answered) > 30
+    assert all(one.risks[4] <= one.risks[8] <= one.risks[18] for one in answered)
+    assert any(one.factors for one in answered)
 
 
 @pytest.mark.rebuild

@@ -7,7 +7,7 @@ from advice.cases import CASE_KIND
 from database.newest import Which
 from database.records import ChampionKey
 from database.uploads import uploads_of
-from demo.plot import FIRST_MONDAY, LAST_INSTANT, ONE_WEEK, SCHOOL, UNIVERSITY
+from demo.plot import DISTRICT, FIRST_MONDAY, LAST_INSTANT, ONE_WEEK, SCHOOL, UNIVERSITY
 from model.trial import trials
 from model.workspace import Workspace
 from monitoring.at_risk import at_risk
@@ -16,10 +16,10 @@ from monitoring.trial_report import report_trial
 
 
 def verdicts(workspace: Workspace) -> dict[str, Any]:
-    """Of both domains, oldest first."""
+    """Of all domains, oldest first."""
     return {
         f"{domain}: {what}": found
-        for domain in (SCHOOL, UNIVERSITY)
+        for domain in (SCHOOL, UNIVERSITY, DISTRICT)
         for what, found in _of_domain(workspace, domain).items()
     }
 
