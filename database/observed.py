@@ -17,6 +17,9 @@ from preprocessing.panel.live import GivenEvent, version_of
 from preprocessing.validation.pii import pseudonym
 from preprocessing.validation.rules import Problem
 
+WEEKS_KIND = "weeks"
+"""Documents of the week that was closed last in a domain, with the receipt up to which students were answered since."""
+
 EVENT_DIGITS = 24
 """Hex digits of the digest of an event's key: among the events of one student none will ever meet."""
 

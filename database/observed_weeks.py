@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clock import now
+from database.observed import WEEKS_KIND
 from database.records import Cell, Document
 from database.store import ObservationColumns, RecordStore
 from preprocessing.panel.attendance import EXCUSED, TARDY, UNEXCUSED
@@ -30,9 +31,8 @@ from preprocessing.panel.kinds import AUDITED_KIND
 from preprocessing.panel.look_back import look_back
 from preprocessing.schema import DomainSchema, Feature
 
-PEERS_KIND, WEEKS_KIND = "weekly peers", "weeks"
-"""Documents of what a school's students have together in a year, and of the week that was closed last, with the receipt
-up to which students were answered since."""
+PEERS_KIND = "weekly peers"
+"""Documents of what a school's students have together in a year."""
 
 ABSENT_OR_LATE = (EXCUSED, UNEXCUSED, TARDY)
 MOST_STUDENTS_KEPT = 2_000

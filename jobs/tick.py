@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from clock import now
 from database.errors import StoreUnavailable
-from database.observed_weeks import WEEKS_KIND
+from database.observed import WEEKS_KIND
 from database.records import Job
 from database.seals import newest_block, seal
 from database.store import RecordStore

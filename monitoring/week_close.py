@@ -17,8 +17,9 @@ import polars as pl
 
 from clock import new_id, now
 from database.layout import parts
+from database.observed import WEEKS_KIND
 from database.observed_frames import dirty_since, observed_parts
-from database.observed_weeks import WEEKS_KIND, PeersOfSchool, keep_peers, values_of
+from database.observed_weeks import PeersOfSchool, keep_peers, values_of
 from database.records import Document
 from database.store import RecordStore
 from errors import Category, GradewatchError
