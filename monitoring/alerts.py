@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
@@ -16,8 +16,10 @@ from clock import now
 from database.errors import Conflict
 from database.records import Document, digest
 from database.store import Documents
-from model.pauses import EVERY_DOMAIN, Pause
 from monitoring.channels import Channel, Message, NotDelivered
+
+if TYPE_CHECKING:
+    from model.pauses import Pause
 
 ALERT_KIND = "alert"
 CLAIM = timedelta(seconds=60)  # longer than a try can take; a sender that died is out of the way after that
@@ -157,8 +159,10 @@ def _tell_deliveries(store: Documents, channels: Mapping[str, Channel], say: Cal
         say(f"alert {one.alert.id[:8]} by {one.kind} to {one.to}: {one.state}{error}")
 
 
-def post_pause(store: Documents, made: Pause, channels: Mapping[str, Channel]) -> None:
+def post_pause(store: Documents, made: "Pause", channels: Mapping[str, Channel]) -> None:
     """Tell that answers are paused."""
+    from model.pauses import EVERY_DOMAIN  # with what answers, which a worker that waits does without
+
     domain = "" if made.domain == EVERY_DOMAIN else made.domain
     where = domain or "every domain"
     body = {
