@@ -5,7 +5,7 @@ Who asks is found before (`api.request.admission`); the fast path asks `access.r
 
 import re
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated, Any
 
 from fastapi import Depends, Query, Request, Security
@@ -84,6 +84,16 @@ def _written_out(value: str) -> str:
 
 Instant = Annotated[datetime, BeforeValidator(_written_out)]
 """A time in an address."""
+
+
+def _whole_day(value: str) -> str:
+    if not WRITTEN_OUT.fullmatch(value):
+        raise ValueError("must be a day: 2026-02-01")  # a number would be taken as seconds
+    return value
+
+
+Day = Annotated[date, BeforeValidator(_whole_day)]
+"""A day in an address."""
 
 
 def at_utc(at: datetime | None) -> datetime | None:

@@ -17,7 +17,7 @@ from access.roles import require, require_groups
 from api.errors import REFUSED_AS
 from api.fast.parameters import BadQueryParameter
 from api.jobs import done
-from api.routes.dependencies import CurrentState, needs, noted, principal_of, schema_of
+from api.routes.dependencies import CurrentState, Day, needs, noted, principal_of, schema_of
 from api.routes.openapi import answers, takes_file
 from api.routes.uploads import read_told, rules_of
 from api.schemas import OlderTaken, respond
@@ -69,8 +69,8 @@ class CoursePeriod(NamedTuple):
 
 def period_of(
     request: Request,
-    begins: Annotated[date, Query(alias="start_date_period", description="the first day of the period")],
-    ends: Annotated[date, Query(alias="end_date_period", description="the last day of the period")],
+    begins: Annotated[Day, Query(alias="start_date_period", description="the first day of the period")],
+    ends: Annotated[Day, Query(alias="end_date_period", description="the last day of the period")],
     course: Annotated[str, Query(description="of which course, where there are several")] = WHOLE,
 ) -> CoursePeriod:
     """The period that is asked about, as a FastAPI dependency. Raises BadQueryParameter, Forbidden."""

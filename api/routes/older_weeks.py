@@ -14,7 +14,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from access.roles import require
 from api.jobs import status_of_job
-from api.routes.dependencies import CurrentState, NotFound, groups_of, needs, noted, principal_of, schema_of
+from api.routes.dependencies import CurrentState, Day, NotFound, groups_of, needs, noted, principal_of, schema_of
 from api.routes.openapi import answers, takes
 from api.routes.outcomes import take_plain
 from api.routes.uploads import read_command
@@ -103,7 +103,7 @@ async def predict_batch(request: Request) -> Response:
 def metrics(
     request: Request,
     state: CurrentState,
-    start_date: Annotated[date | None, Query(description="of answers from that day on")] = None,
+    start_date: Annotated[Day | None, Query(description="of answers from that day on")] = None,
 ) -> Response:
     """How the answers turned out, and of how many students what came of them is known; told as performance is."""
     whoever = principal_of(request)

@@ -169,9 +169,9 @@ def _complete(document: Document, schemas: list[DomainSchema], *, signing_in: bo
 
 
 def _is_of(path: str, schema: DomainSchema) -> bool:
-    """Whether an address has a meaning in a domain: there are reports on groups in periods alone, and events where
-    rows are made of observations."""
-    if path.endswith(("/events", "/exports")):
+    """Whether an address has a meaning in a domain: there are reports on groups in periods alone, and events and weeks
+    where rows are made of observations."""
+    if path.endswith(("/events", "/exports", "/week")):
         return schema.panel is not None
     return "/reports" not in path or bool(schema.student and schema.group and schema.period)
 

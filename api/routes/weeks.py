@@ -9,6 +9,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 
 from api.routes.dependencies import (
     HEX,
+    Day,
     groups_of,
     needs,
     noted,
@@ -46,7 +47,7 @@ def student_this_week(
     student: Annotated[str, Path(description="pseudonym, as answers give it", json_schema_extra=HEX)],
     request: Request,
     factors: Annotated[bool, Query(description="with what moved the answer, and what moved since last week")] = True,
-    as_of: Annotated[date | None, Query(description="by what is known at the end of that day")] = None,
+    as_of: Annotated[Day | None, Query(description="by what is known at the end of that day")] = None,
 ) -> Response:
     """The same of one student."""
     who = pseudonym_of(student) or ""
