@@ -164,7 +164,7 @@ def test_what_came_in_by_mistake_is_withdrawn_with_a_reason(run: Run, folder: Pa
     assert run("predict", "-d", "engagement", str(first), "-o", str(answers)).returncode == 0
     listed = run("students", "list", "-d", "engagement", "--top", "3", COLUMNS="200").stdout
     assert re.search(r"3 of \d+ students of whom the chance of ending below 50.0", listed)
-    assert re.search(r"% +\d+(\.\d)? +\d+(\.\d)? to \d+(\.\d)? ", listed), "as many decimals as answers have"
+    assert re.search(r"% \*? +\d+(\.\d)? +\d+(\.\d)? to \d+(\.\d)? ", listed), "as many decimals as answers have"
     assert "20 new" in run("outcomes", "-d", "engagement", str(first)).stdout
     assert "20 corrected" in run("outcomes", "-d", "engagement", str(wrong)).stdout
     taken = run(*take_back, "--outcomes", str(wrong))

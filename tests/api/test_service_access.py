@@ -189,7 +189,8 @@ def test_nothing_that_a_teacher_of_one_class_may_read_is_changed_by_what_others_
 ) -> None:
     page = guarded.server.get("/openapi.json")["paths"]
     asked = [path.replace("{domain}", "university") for path, operations in page.items() if "get" in operations]
-    asked = [f"{path}?domain=university" if path.endswith("/history") else path for path in asked if "{" not in path]
+    more = {"history": "?domain=university", "changes": "?from=2026-01-12T08:00:00Z"}
+    asked = [path + more.get(path.rpartition("/")[2], "") for path in asked if "{" not in path]
     theirs(guarded, UNIVERSITY | {"student_id": "own-1"})
 
     def read() -> dict[str, str]:

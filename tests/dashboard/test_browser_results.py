@@ -61,7 +61,7 @@ def test_who_looks_sees_how_answers_turned_out_and_what_of_a_file_would_match(
     page.get_by_text("of 15 warnings").wait_for()
     for figure in ("Mean miss of the model", "Share of outcomes inside", "Answers against outcomes"):
         page.wait_for_function("text => document.documentElement.outerHTML.includes(text)", arg=figure)
-    page.get_by_text("answers below 10").click()
+    page.get_by_text("by the warning policy in use").click()
     page.get_by_text("of 15 warnings").wait_for(state="detached")
     page.wait_for_function("!location.search.includes('top')")
     assert not page.evaluate("document.documentElement.scrollWidth > window.innerWidth")

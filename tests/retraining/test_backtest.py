@@ -290,7 +290,7 @@ def test_every_problem_of_every_policy_is_told_at_once(tmp_path: Path) -> None:
         "a.toml is no policy:\n",
         "\n  [promotion] level is 2",
         "[promotion] min_rows is 'many', not a whole number\n",
-        "[promotion] has no 'margin'; it may have holdout_share, level",
+        "[promotion] has no 'margin'; it may have helped, holdout_share, level",
         "window is 5",
         "q is 7",
         "no 'ks'",
