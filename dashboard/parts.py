@@ -3,6 +3,7 @@
 It knows no single page, and asks the store nothing.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 import streamlit as st
@@ -22,11 +23,18 @@ FILE_TYPES = ("csv", "tsv", "txt", "xlsx", "xls", "ods", "parquet", "arrow", "js
 
 
 def domains_of(visit: Visit) -> list[DomainSchema]:
-    """The domains: those with champions of real records first, those that nobody serves last."""
+    """The domains: those with champions of real records first, of these those with most, which is where most is to be
+    seen; those that nobody serves last."""
+    served = Counter(key.domain for key in visit.champions)
     source = {key.domain: serving.predictor.manifest.lineage.source for key, serving in visit.champions.items()}
     return sorted(
         visit.schemas.values(),
-        key=lambda schema: (schema.name not in source, source.get(schema.name) == EXAMPLES, schema.name),
+        key=lambda schema: (
+            schema.name not in source,
+            source.get(schema.name) == EXAMPLES,
+            -served[schema.name],
+            schema.name,
+        ),
     )
 
 

@@ -20,6 +20,7 @@ from dashboard.parts import choose_list
 from dashboard.tables import instant_column, number_column, show_table
 from dashboard.views.students.sentences import (
     Names,
+    chance_title,
     chance_words,
     done_words,
     list_sentence,
@@ -270,7 +271,7 @@ def _draw_ladder(listing: Listing) -> None:
             _("from"): rung.answer.interval[0] if rung.answer.interval else None,
             _("to"): rung.answer.interval[1] if rung.answer.interval else None,
             _("plain rule"): rung.answer.naive,
-            _("chance below {mark}").format(mark=mark_words(target)): rung.below,
+            chance_title(target): rung.below,
             _("state"): state_words(rung.state),
         }
         for rung in rungs
@@ -295,6 +296,10 @@ def _ladder_title(rungs: Sequence[Rung], listed: int, target: Target) -> str:
     if target.pass_mark is None:
         said = _("The answers about {n} students ({unit}; {all} listed)")
         return said.format(n=count(len(rungs)), unit=unit, all=count(listed))
+    if target.within:
+        said = _("{below} of these {n} are likelier than not to come to an event within {weeks} weeks ({all} listed)")
+        weeks = count(max(target.within))
+        return said.format(below=count(below), n=count(len(rungs)), weeks=weeks, all=count(listed))
     mark = mark_words(target)
     return _("{below} of these {n} are likelier than not to end below {mark} ({unit}; {all} listed)").format(
         below=count(below), n=count(len(rungs)), mark=mark, unit=unit, all=count(listed)
@@ -398,9 +403,8 @@ def draw_table(rows: Sequence[Row], students: Sequence[ListedStudent], target: T
 
 
 def _columns(target: Target) -> dict[str, Any]:
-    column, mark = st.column_config, mark_words(target)
+    column, below = st.column_config, chance_title(target)
     digits = decimals_of(target)
-    below = _("chance below {mark}").format(mark=mark)
     plain_help = _("What a careful person would say without any model: the last known mark, or the average.")
     if target.levels:
         likely: Any = column.TextColumn(_("likely grade"))

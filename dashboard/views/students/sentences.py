@@ -37,6 +37,13 @@ def mark_words(target: Target) -> str:
     return label_of(target.levels[int(mark)], target.labels) if target.levels else number(mark)
 
 
+def chance_title(target: Target) -> str:
+    """Of a column of chances: to end below the pass mark, or that the event comes within the furthest horizon."""
+    if target.within:
+        return _("chance within {n} weeks").format(n=count(max(target.within)))
+    return _("chance below {mark}").format(mark=mark_words(target))
+
+
 def unit_of(target: Target) -> str:
     """A unit behind a number."""
     return f" {worded(target.unit)}" if target.unit and not target.levels else ""
@@ -92,11 +99,18 @@ def list_sentence(counts: ListCounts, new: int | None, target: Target, given_fro
     if target.pass_mark is None:
         said = ngettext("{n} student has an answer.", "{n} students have an answer.", counts.students)
         return said.format(n=count(counts.students))
-    said = ngettext(
-        "{likely} of {n} students is likely to end below {mark}.",
-        "{likely} of {n} students are likely to end below {mark}.",
-        counts.likely,
-    ).format(likely=count(counts.likely), n=count(counts.students), mark=mark_words(target))
+    if target.within:
+        said = ngettext(
+            "{likely} of {n} students is likely to come to an event within {weeks} weeks.",
+            "{likely} of {n} students are likely to come to an event within {weeks} weeks.",
+            counts.likely,
+        ).format(likely=count(counts.likely), n=count(counts.students), weeks=count(max(target.within)))
+    else:
+        said = ngettext(
+            "{likely} of {n} students is likely to end below {mark}.",
+            "{likely} of {n} students are likely to end below {mark}.",
+            counts.likely,
+        ).format(likely=count(counts.likely), n=count(counts.students), mark=mark_words(target))
     if counts.warned != counts.likely:
         said = _("{said} The warning policy in use warns of {n}.").format(said=said, n=count(counts.warned))
     if not new:
