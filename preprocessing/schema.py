@@ -401,7 +401,7 @@ def beginning_of(column: Feature | Target | ContextColumn) -> str:
 
 
 def _headed(column: Feature | Target | ContextColumn, words: str) -> str:
-    if not words or len(words) > LONGEST_TITLE:
+    if not words:
         return column.name
     return words[0].upper() + words[1:]
 

@@ -1,5 +1,6 @@
 """How numbers, scores and time are said and cut."""
 
+import language
 from dashboard.charts import CONFIG
 from dashboard.parts import moment_name
 from preprocessing.schema import Feature, Target, load_domains, title_of
@@ -20,3 +21,12 @@ def test_a_column_is_called_by_the_beginning_of_its_description() -> None:
 
 def test_charts_let_a_phone_scroll() -> None:
     assert CONFIG["displayModeBar"] is False
+
+
+def test_a_column_that_has_a_title_has_one_in_every_language() -> None:
+    columns = [column for schema in load_domains().values() for column in schema.columns]
+    titled = [column for column in columns if title_of(column) != column.name]
+    assert len(titled) > 80
+    for spoken in ("de", "fr"):
+        with language.use(spoken):
+            assert [column.name for column in titled if title_of(column) == column.name] == []
