@@ -4,7 +4,7 @@ which data it rests on, what it may be used for, whom to ask, how to object.
 It says it in the language that is spoken, in short sentences; how it is printed, `reports.sheet_forms` knows.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -13,7 +13,7 @@ from advice.own_view import own_answer
 from advice.own_words import answer_words, contact_words, invented_words
 from database.records import Factor, ModelVersion, Prediction
 from language import _, ngettext, worded
-from language.format import count, day
+from language.format import count, day, number
 from model.bundle import EXAMPLES
 from model.pauses import RULE_OF
 from model.purpose import IntendedPurpose
@@ -40,7 +40,8 @@ class PersonSheet(NamedTuple):
 
 class SheetSource(NamedTuple):
     """What a sheet is made of. model: that answered, where it is still known. factors: that moved the answer about
-    `target` most, the strongest first. purpose, contact: of the institution."""
+    `target` most, the strongest first. purpose, contact: of the institution. ranges: by weeks of a horizon, where the
+    chance lies of all who are answered so."""
 
     schema: DomainSchema
     said: Prediction
@@ -49,6 +50,7 @@ class SheetSource(NamedTuple):
     factors: Sequence[Factor]
     purpose: IntendedPurpose
     contact: str
+    ranges: Mapping[int, tuple[float, float]] = {}
 
 
 def person_sheet(source: SheetSource) -> PersonSheet:
@@ -77,6 +79,9 @@ def _predicted(source: SheetSource) -> Iterator[str]:
     for answer in sorted(source.said.answers, key=lambda one: one.target != source.target.name):
         if answer.target in targets:
             yield answer_words(own_answer(source.schema, targets[answer.target], answer, None))
+    for weeks, (low, high) in list(source.ranges.items())[-1:]:
+        told = _("Of a hundred students with such a number, {low} to {high} come to it within {n} weeks.")
+        yield told.format(low=number(low * 100, 0), high=number(high * 100, 0), n=number(weeks, 0))
     yield _("This is an estimate. It is no mark, and nothing is decided by it.")
 
 

@@ -697,7 +697,8 @@ class OlderFactor(msgspec.Struct, frozen=True, kw_only=True):
 
 class OlderRiskPrediction(msgspec.Struct, frozen=True, kw_only=True):
     """risk_score: of the longest horizon; null where there is no answer. risk_category: by the warning policy in use.
-    confidence: null, since a chance has none; interval stands beside it."""
+    confidence: null, since no share of confidence is known of one student; interval stands beside it: where the true
+    chance of all who are answered so lies."""
 
     id: str | None
     student_id: str | int

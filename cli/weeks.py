@@ -29,8 +29,11 @@ def close_a_week(domain: Domain, as_of: AsOf = None) -> None:
         day = as_of.date() if as_of else last_day_over(today(panel))
         done = close_week(workspace, domain, day, actor=actor(), heard=lambda words, _: step(words))
     out.print(f"{done.week}: {done.answered:,} of {done.students:,} students answered", highlight=False)
-    for school in done.stale:
-        err.print(f"{school}: no attendance for so long that nothing is said of its students", markup=False)
+    for one in done.silent:
+        since = f"since {one.last}" if one.last else "all year"
+        left = "nothing is said of its students" if one.feed == "attendance" else "its students are known less well"
+        told = f"{one.school}: no {one.feed} {since}, {one.days} school days: {left}"
+        err.print(told, markup=False, highlight=False, soft_wrap=True)
 
 
 @weeks_app.command("refresh")
@@ -72,7 +75,8 @@ def show_student(
     if told.why_not:
         out.print(f"no answer: {told.told}", highlight=False)
         return
-    chances = ", ".join(f"{share:.0%} within {weeks} weeks" for weeks, share in told.risks.items())
+    chances = ", ".join(f"{share:.0%}{_range(told.ranges.get(weeks))} within {weeks} weeks"
+                        for weeks, share in told.risks.items())  # fmt: skip
     out.print(f"{told.week}, {told.school}: {chances} ({told.level}); plain rule: {told.rule}", highlight=False)
     table = Table("theme", "points of risk", "column", "value", "usual")
     for one in told.factors:
@@ -81,6 +85,10 @@ def show_student(
     if told.since:
         moved = ", ".join(f"{theme} {points:+.1%}" for theme, points in told.since.themes.items())
         out.print(f"since {told.since.week}: {told.since.risk:+.1%} ({moved})", highlight=False)
+
+
+def _range(ends: tuple[float, float] | None) -> str:
+    return "" if ends is None else f" ({ends[0]:.0%} to {ends[1]:.0%})"
 
 
 def _plain(value: float | str | None) -> str:

@@ -15,6 +15,7 @@ from database.layout import pack_ids, unpack_ids
 from database.pairs import LearnedRows
 from drift.impact import Said
 from errors import Category, GradewatchError
+from model.chance_ranges import ChanceRanges
 from model.naive import NaiveRule
 from model.scores import Overtaken, PairedGain, Scores
 from preprocessing.encode import Cell, Encoding
@@ -123,6 +124,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     importance and that training had often enough to judge the answers. bands: how likely outcomes lie below each cut
     point of the value that the graph says; of a class that has them, the level is the band of that value. too_large:
     candidates that are better by the score, to the megabytes of their graphs, which are above what was allowed.
+    chance_ranges: where the true chance lies behind one that is told within a horizon (None without horizons and in
+    older bundles).
     """
 
     format: int = FORMAT
@@ -156,6 +159,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     patterns: tuple[MissingPattern, ...] = ()
     bands: Bands | None = None
     too_large: Mapping[str, float] = {}
+    chance_ranges: ChanceRanges | None = None
 
 
 class Bundle(msgspec.Struct, frozen=True, kw_only=True):

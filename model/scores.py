@@ -237,6 +237,14 @@ def _resamples(count: int, seed: int) -> Floats:
     return weights
 
 
+def effective_number(n: int, share: float, count: int, squares: float) -> float:
+    """How many independent rows tell as much of `share` as n rows in `count` clusters. squares: the sum, over clusters,
+    of the squared sum of what lies above the share."""
+    plain = n * share * (1 - share)
+    together = count / (count - 1) * squares if count > 1 else plain
+    return n * min(1.0, plain / together) if plain and together else float(count)
+
+
 def as_numbers(values: Sequence[float | str], levels: Sequence[str]) -> Floats:
     """(n,) values in target units as they are, levels as their numbers."""
     return np.array([levels.index(value) if isinstance(value, str) else value for value in values], dtype=np.float64)

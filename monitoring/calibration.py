@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from model.scores import RESAMPLED_UNITS, Estimate, bootstrap, mean_with_interval
+from model.scores import RESAMPLED_UNITS, Estimate, bootstrap, effective_number, mean_with_interval
 from monitoring.tails import binomial_interval
 
 Floats = NDArray[np.float64]
@@ -164,11 +164,3 @@ def measure_coverage(inside: NDArray[np.bool_], stated: float, clusters: Integer
     effective = effective_number(n, share, count, float((sums**2).sum()))
     low, high = binomial_interval(share * effective, effective)
     return Coverage(n=n, effective=effective, stated=stated, share=share, low=low, high=high)
-
-
-def effective_number(n: int, share: float, count: int, squares: float) -> float:
-    """How many independent rows tell as much of `share` as n rows in `count` clusters. squares: the sum, over clusters,
-    of the squared sum of what lies above the share."""
-    plain = n * share * (1 - share)
-    together = count / (count - 1) * squares if count > 1 else plain
-    return n * min(1.0, plain / together) if plain and together else float(count)

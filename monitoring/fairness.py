@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drift.verdicts import adjust
-from monitoring.calibration import effective_number
+from model.scores import effective_number
 from monitoring.evidence import FEW_GROUPS, EvidenceColumns
 from monitoring.performance import ENOUGH_OUTCOMES, tellable
 from monitoring.tails import TAIL_LEVEL, binomial_interval, student_p, student_quantile

@@ -7,7 +7,7 @@ features against peers stand as they were, whoever's own events come late.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import date, timedelta
 from typing import NamedTuple
 
@@ -24,7 +24,8 @@ from database.records import Document
 from database.store import RecordStore
 from errors import Category, GradewatchError
 from model.workspace import Workspace
-from monitoring.weekly_answers import STALE_DAYS, WeeklyAnswers, today
+from monitoring.feeds import Feed, SilentFeed, last_days_of, later, silent_feeds, silent_in
+from monitoring.weekly_answers import WeeklyAnswers, today
 from preprocessing.columns import columns_of
 from preprocessing.panel.cells import Events
 from preprocessing.panel.computed import POOLS
@@ -36,6 +37,8 @@ from preprocessing.schema import DomainSchema
 from preprocessing.validation.json_rows import ValidRow
 
 CLOSE_SOURCE = "weeks"
+CLOSED_KIND = "closed week"
+"""Documents of what a close did; they name schools and nobody."""
 ANSWERED_TOGETHER = 5_000
 
 Heard = Callable[[str, float | None], object]
@@ -49,7 +52,7 @@ class NoWeek(GradewatchError):
 
 class ClosedWeek(msgspec.Struct, frozen=True, kw_only=True):
     """What a close did. stale: schools without attendance for so long that nothing is said of their students, who are
-    `without` an answer like those with too few weeks of data."""
+    `without` an answer like those with too few weeks of data. silent: those and schools whose marks have stopped."""
 
     week: str
     as_of: date
@@ -57,6 +60,7 @@ class ClosedWeek(msgspec.Struct, frozen=True, kw_only=True):
     answered: int
     without: int
     stale: tuple[str, ...] = ()
+    silent: tuple[SilentFeed, ...] = ()
 
 
 class Refreshed(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,7 +102,7 @@ class _Computed(NamedTuple):
     year: SchoolYear
     events: list[Events]
     peers: pl.DataFrame
-    last_seen: dict[str, date]
+    last_days: dict[Feed, dict[str, date]]
     traits: dict[str, Mapping[str, str]]
 
 
@@ -116,11 +120,8 @@ def close_week(
     computed = _compute(store, domain, year, as_of, heard)
     keep_peers(store, domain, year, _kept_form(computed, as_of))
     until = last_week(year, as_of)
-    stale = {
-        school
-        for school in computed.peers["school"].unique()
-        if calendar.school_days_between(computed.last_seen.get(school), as_of, school) >= STALE_DAYS
-    }
+    silent = silent_feeds(calendar, computed.last_days, computed.peers["school"].unique().to_list(), as_of)
+    stale = {one.school for one in silent if one.feed == "attendance"}
     rows, students = list[ValidRow](), 0
     least = panel_of(schema).least_weeks
     for part in computed.events:
@@ -133,11 +134,20 @@ def close_week(
     for number, some in enumerate(parts(asked, ANSWERED_TOGETHER)):
         heard("answering", number * ANSWERED_TOGETHER / len(asked))
         workspace.service.answer_columns(schema, columns_of(some, schema), source=CLOSE_SOURCE, actor=actor)
-    _keep_state(store, domain, {"week": year.week_name(until), "receipt": receipt, "closed": new_id()})
-    return ClosedWeek(
+    closed = ClosedWeek(
         week=year.week_name(until), as_of=as_of, students=students, answered=len(asked),
-        without=students - len(asked), stale=(*sorted(stale),),
+        without=students - len(asked), stale=(*sorted(stale),), silent=silent,
     )  # fmt: skip
+    _keep(store, CLOSED_KIND, f"{domain}/{closed.week}", domain, msgspec.to_builtins(closed))
+    told = msgspec.to_builtins(silent)
+    _keep_state(store, domain, {"week": closed.week, "receipt": receipt, "closed": new_id(), "silent": told})
+    return closed
+
+
+def closed_weeks(store: RecordStore, domain: str, weeks: Collection[str]) -> dict[str, ClosedWeek]:
+    """What the last close of each of these weeks did; nothing of one that was closed by an older version."""
+    kept = store.documents_named(CLOSED_KIND, [f"{domain}/{week}" for week in weeks]) if weeks else []
+    return {one.week: one for one in (msgspec.convert(document.body, ClosedWeek) for document in kept)}
 
 
 def refresh(
@@ -155,21 +165,23 @@ def refresh(
     observed = workspace.weeks.of(domain)
     year = observed.calendar().year_at(day)
     until = -1 if year is None else last_week(year, day)
-    cells, answered = 0, 0
+    cells, answered, come = 0, 0, set[str]()
     for some in parts(sorted(dirty)):
         heard("answering", None)
         weekly = WeeklyAnswers(store, workspace.service, schema, workspace.weeks)
         told = weekly.answers(some, source=CLOSE_SOURCE, actor=actor, as_of=day)
         answered += sum(one.prediction is not None for one in told)
+        come |= {one.school or "" for one in told if one.completeness is not None and one.completeness.attendance}
         if year is not None:
             first = [max((dirty[one] - year.start).days // 7, 0) for one in some]
             cells += sum(max(until + 1 - week, 0) for week in first)
-    _keep_state(store, domain, {**state.body, "receipt": newest})
+    silent = [one for one in silent_in(state.body) if one.feed != "attendance" or one.school not in come]
+    _keep_state(store, domain, {**state.body, "receipt": newest, "silent": msgspec.to_builtins(silent)})
     return Refreshed(students=len(dirty), cells=cells, answered=answered)
 
 
 def _compute(store: RecordStore, domain: str, year: SchoolYear, as_of: date, heard: Heard) -> _Computed:
-    events, pooled, last_seen = list[Events](), list[pl.DataFrame](), dict[str, date]()
+    events, pooled, last_days = list[Events](), list[pl.DataFrame](), dict[Feed, dict[str, date]]()
     traits = dict[str, Mapping[str, str]]()
     for number, part in enumerate(observed_parts(store, domain)):
         heard(f"computing, part {number + 1}", None)
@@ -177,23 +189,11 @@ def _compute(store: RecordStore, domain: str, year: SchoolYear, as_of: date, hea
         traits.update(part.traits)
         events.append(found)
         pooled.append(peers_of(found))
-        for school, day in _last_days(found).items():
-            last_seen[school] = max(day, last_seen.get(school, day))
+        last_days = later(last_days, last_days_of(found)) if last_days else last_days_of(found)
     if not events:
         raise NoWeek(f"nothing is observed of a student of {domain} by {as_of}")
     together = pl.concat(pooled).group_by("school", "grade_level", "week").agg(pl.col(*POOLS).sum())
-    return _Computed(year, events, together, last_seen, traits)
-
-
-def _last_days(events: Events) -> dict[str, date]:
-    """The last day with attendance of anybody at each school."""
-    recorded, found = events.status != 0, dict[str, date]()
-    for place, school in enumerate(events.roster.schools):
-        days = np.flatnonzero((recorded & (events.roster.school == place)[:, :, None]).any(axis=0).reshape(-1))
-        if len(days):
-            week, weekday = divmod(int(days[-1]), recorded.shape[2])
-            found[school] = events.roster.year.start + timedelta(days=7 * week + weekday)
-    return found
+    return _Computed(year, events, together, last_days, traits)
 
 
 def _kept_form(computed: _Computed, as_of: date) -> dict[str, PeersOfSchool]:
@@ -206,7 +206,8 @@ def _kept_form(computed: _Computed, as_of: date) -> dict[str, PeersOfSchool]:
         table[:, places] = part.select(POOLS).to_numpy().T
         grades[str(school)][str(grade)] = dict(zip(POOLS, table.tolist(), strict=True))
     return {
-        school: PeersOfSchool(as_of, computed.last_seen.get(school), of_grades) for school, of_grades in grades.items()
+        school: PeersOfSchool(as_of, computed.last_days["attendance"].get(school), of_grades)
+        for school, of_grades in grades.items()
     }
 
 
@@ -223,6 +224,10 @@ def _valid_rows(frame: pl.DataFrame, traits: Mapping[str, Mapping[str, str]], sc
 
 
 def _keep_state(store: RecordStore, domain: str, body: dict[str, object]) -> None:
-    kept = store.document(WEEKS_KIND, domain)
+    _keep(store, WEEKS_KIND, domain, domain, body)
+
+
+def _keep(store: RecordStore, kind: str, name: str, domain: str, body: dict[str, object]) -> None:
+    kept = store.document(kind, name)
     revision = 1 if kept is None else kept.revision + 1
-    store.put_document(Document(kind=WEEKS_KIND, name=domain, revision=revision, at=now(), domain=domain, body=body))
+    store.put_document(Document(kind=kind, name=name, revision=revision, at=now(), domain=domain, body=body))

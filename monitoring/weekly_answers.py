@@ -14,11 +14,13 @@ from clock import now
 from database.observed_weeks import KnownStudent, KnownWeek, ObservedByDomain
 from database.records import Answer, Cell, ChampionKey, Prediction
 from database.store import RecordStore
+from model.chance_ranges import ranges_of
 from model.explain import ThemeFactor
 from model.predictor import Predictor
 from model.readable import said_about
 from model.service import PredictionService
 from monitoring.at_risk import ranked_target
+from monitoring.feeds import STALE_DAYS
 from monitoring.warning_policy import WarningPolicy, policy_in_use
 from preprocessing.panel.few import Calendar
 from preprocessing.panel.live import panel_of
@@ -26,9 +28,6 @@ from preprocessing.schema import DomainSchema, PanelSchema, Target
 from preprocessing.validation.json_rows import ValidRow
 
 MOST_THEMES = 5
-STALE_DAYS = 10
-"""School days without a record of attendance after which nothing is said of a school's students: half of what four
-weeks of attendance are made of."""
 
 FOUR_LEVELS = WarningPolicy(cuts=(0.25, 0.5, 0.75), levels=("low", "medium", "high", "critical"))
 """By whose levels a chance is told as long as the policy in use parts none."""
@@ -63,9 +62,10 @@ class WeeklyAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """How a student (a pseudonym) stands in the newest week.
 
     risks: by weeks of the horizon, the chance of an event within it; empty where nobody answers, and why_not says why
-    in a word, told in a sentence. risk: that of the longest horizon. level: by the warning policy in use, else by
-    quarters of the chance. value: the likeliest level of the outcome; rule: what the plain rule says. interval: None: a
-    chance has none of its own. prediction: under which it is logged.
+    in a word, told in a sentence. ranges: where the true chance of all who are answered so lies, nine times in ten;
+    empty of a model that keeps none. risk, interval: of the longest horizon. level: by the warning policy in use, else
+    by quarters of the chance. value: the likeliest level of the outcome; rule: what the plain rule says. prediction:
+    under which it is logged.
     """
 
     student: str
@@ -74,6 +74,7 @@ class WeeklyAnswer(msgspec.Struct, frozen=True, kw_only=True):
     grade: str | None = None
     risk: float | None = None
     risks: Mapping[int, float] = {}
+    ranges: Mapping[int, tuple[float, float]] = {}
     level: str | None = None
     value: str | None = None
     interval: tuple[float, float] | None = None
@@ -182,10 +183,13 @@ class WeeklyAnswers:
         known, week = placed
         risk, risks = answer.below_pass, risks_of(answer, self.target)
         silent = not risks
+        predictor = _predictor(self._service, self._schema, self.target, answer.model, prediction.moment)
+        ranges = ranges_of(predictor.manifest.chance_ranges, risks) if predictor else {}
         little = f"too little is known: {', '.join((*answer.insufficient, *answer.out_of_range)[:3])}"
         return WeeklyAnswer(
             student=known.student, week=week.name, school=week.school, grade=week.grade or None,
-            risk=risk, risks=risks, level=None if risk is None else policy.level_of(risk),
+            risk=risk, risks=risks, ranges=ranges, interval=ranges.get(max(risks, default=0)),
+            level=None if risk is None else policy.level_of(risk),
             value=None if answer.value is None else str(answer.value),
             rule=None if answer.naive is None else str(answer.naive),
             factors=why[0], since=why[1], completeness=self._complete(known, week),

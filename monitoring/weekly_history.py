@@ -4,13 +4,18 @@ It reads what was logged and observed, and answers nobody anew.
 """
 
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from datetime import date, timedelta
 from typing import NamedTuple
 
 from database.observed_weeks import WeekOfEvents
-from database.records import Prediction
+from database.records import Answer, Prediction
+from model.artifacts import CorruptArtifact, MissingArtifact
+from model.bundle import BrokenBundle
+from model.chance_ranges import ChanceRanges, Range, ranges_of
 from model.explain import ThemeFactor
 from model.readable import said_about
+from model.registry import load_bundle
 from model.workspace import Workspace
 from monitoring.warning_policy import WarningPolicy, policy_in_use
 from monitoring.weekly_answers import SinceWeek, levels_in_use, moved_by, risks_of
@@ -20,12 +25,14 @@ from preprocessing.schema import DomainSchema, Target
 
 
 class AnsweredWeek(NamedTuple):
-    """The last answer to a week. risks: by weeks of the horizon."""
+    """The last answer to a week. risks: by weeks of the horizon; ranges: where the true chance of all who are answered
+    so lies, by the model that answered."""
 
     week: str
     risk: float
     risks: Mapping[int, float]
     level: str | None
+    ranges: Mapping[int, Range] = {}
 
 
 class WeeksSeen(NamedTuple):
@@ -56,12 +63,15 @@ def weeks_seen(
             by_week.setdefault(one.period, one)
     if not by_week:
         return None
-    weeks = []
+    weeks, ranges_by = list[AnsweredWeek](), dict[str, ChanceRanges | None]()
     for name in sorted(by_week):
         answer = said_about(by_week[name], target)
         if answer is not None and answer.below_pass is not None:
-            risk = answer.below_pass
-            weeks.append(AnsweredWeek(name, risk, risks_of(answer, target), levels.level_of(risk)))
+            if answer.model not in ranges_by:
+                ranges_by[answer.model] = kept_ranges(workspace, answer.model)
+            risk, risks = answer.below_pass, risks_of(answer, target)
+            ranges = ranges_of(ranges_by[answer.model], risks)
+            weeks.append(AnsweredWeek(name, risk, risks, levels.level_of(risk), ranges))
     newest = by_week[weeks[-1].week]
     before = (weeks[-2].week, by_week[weeks[-2].week].inputs) if len(weeks) > 1 else None
     factors, since = moved_by(workspace.service, schema, target, newest, before)
@@ -69,6 +79,22 @@ def weeks_seen(
     events = _events(workspace, schema, student, weeks[-1].week)
     seen = [one for one in events if groups is None or one.school in groups]
     return WeeksSeen(weeks, seen, factors, since, policy)
+
+
+def ranges_said(workspace: Workspace, target: Target, answer: Answer) -> dict[int, Range]:
+    """By weeks of the horizon where the true chance of all who are answered so lies, by the model that answered."""
+    risks = risks_of(answer, target)
+    return ranges_of(kept_ranges(workspace, answer.model), risks) if risks else {}
+
+
+def kept_ranges(workspace: Workspace, version: str) -> ChanceRanges | None:
+    """What a model keeps of its chances, though it serves no more; None where it is gone."""
+    for serving in workspace.champions.loaded.values():
+        if serving.predictor.version == version:
+            return serving.predictor.manifest.chance_ranges
+    with suppress(MissingArtifact, CorruptArtifact, BrokenBundle):
+        return load_bundle(workspace.artifacts, version).manifest.chance_ranges
+    return None
 
 
 def _events(workspace: Workspace, schema: DomainSchema, student: str, week: str) -> list[WeekOfEvents]:

@@ -6,7 +6,7 @@ Each kind of condition has one function here, which gives those that hold; `over
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import cached_property
 from typing import Any
 
@@ -26,6 +26,8 @@ from model.bundle import EXAMPLES
 from model.trial import running_trials
 from model.workspace import Workspace
 from monitoring.alerts import troubled_deliveries
+from monitoring.days import midnight
+from monitoring.feeds import Feed, SilentFeed, silent_now
 from monitoring.performance import ENOUGH_OUTCOMES
 from monitoring.sampling import endings_of
 from overview.acknowledgements import close_what_is_over, known_conditions
@@ -377,6 +379,28 @@ def _helped_share(looking: Looking) -> Iterator[OpenCondition]:
         )
 
 
+def _silent_feeds(looking: Looking) -> Iterator[OpenCondition]:
+    """Records of schools that have stopped coming: those that stopped on the same day together."""
+    for schema in looking.schemas:
+        together = dict[tuple[Feed, date | None], list[SilentFeed]]()
+        for one in silent_now(looking.workspace.store, schema.name) if schema.panel else ():
+            if looking.groups is None or one.school in looking.groups:
+                together.setdefault((one.feed, one.last), []).append(one)
+        for (feed, last), schools in together.items():
+            yield OpenCondition(
+                kind="silent feed",
+                urgency="act",
+                domain=schema.name,
+                about=f"{feed} since {last}",
+                since=None if last is None else midnight(last + timedelta(days=1)),
+                page="upload",
+                choice={"domain": schema.name},
+                worse=max(one.days for one in schools),
+                figures={"feed": feed, "schools": [one.school for one in schools], "n": len(schools),
+                         "last": None if last is None else last.isoformat(), "days": max(one.days for one in schools)},
+            )  # fmt: skip
+
+
 def _uncounted(looking: Looking) -> Iterator[OpenCondition]:
     """Outcomes whose figures nobody has made yet: conditions that hold may not be known."""
     for schema in looking.schemas:
@@ -469,6 +493,7 @@ FINDERS: tuple[Callable[[Looking], Iterator[OpenCondition]], ...] = (
     _trials,
     _stray_outcomes,
     _helped_share,
+    _silent_feeds,
     _uncounted,
     _failed_jobs,
     _late_schedules,

@@ -1,14 +1,17 @@
 """What a condition says to a person: one sentence with its figures, and what answers it. It decides nothing."""
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import date
 from typing import NamedTuple
 
 from database.records import ChampionKey
 from language import _, ngettext, worded
-from language.format import count, moment, number, share
+from language.format import count, day, moment, number, share
 from overview.names import model_title
 from overview.records import ConditionKind, Held, OpenCondition, ToldCondition
 from preprocessing.schema import DomainSchema, title_of
+
+SCHOOLS_NAMED = 3
 
 
 def tell_condition(held: Held, schemas: Mapping[str, DomainSchema]) -> ToldCondition:
@@ -165,6 +168,24 @@ def _helped(condition: OpenCondition, schema: DomainSchema | None) -> tuple[str,
     return sentence.format(n=count(known["records"]), domain=title, **told), _("See results")
 
 
+def _silent(condition: OpenCondition, _schema: DomainSchema | None) -> tuple[str, str]:
+    known = condition.figures
+    named = ", ".join(known["schools"][:SCHOOLS_NAMED])
+    if known["n"] > SCHOOLS_NAMED:
+        named = _("{names} and {n} more").format(names=named, n=count(known["n"] - SCHOOLS_NAMED))
+    since = "" if known["last"] is None else day(date.fromisoformat(known["last"]))
+    if known["feed"] == "grades":
+        sentence = _("No mark of {schools} has come since {day}: of its students less is known.")
+    elif known["last"] is None:
+        sentence = _("No attendance of {schools} has come this school year: nothing is said of its students.")
+    else:
+        sentence = _(
+            "No attendance of {schools} has come since {day}: nothing is said of its students, which is no sign that "
+            "they are well."
+        )
+    return sentence.format(schools=named, day=since), _("Send the records")
+
+
 def _waiting(condition: OpenCondition, schema: DomainSchema | None) -> tuple[str, str]:
     if condition.figures["worker"]:
         sentence = _("Outcomes of {domain} are being counted; what they show is not known yet.")
@@ -216,5 +237,6 @@ _TELLERS: Mapping[ConditionKind, Callable[[OpenCondition, DomainSchema | None], 
     "late schedule": _late,
     "uncounted": _waiting,
     "helped share": _helped,
+    "silent feed": _silent,
     "examples": _examples,
 }

@@ -15,14 +15,15 @@ from database.records import digest
 ConditionKind = Literal[
     "broken champion", "coverage", "plain rule", "drift", "trial", "guesses", "stray outcomes", "failed job",
     "failed alert", "late schedule", "uncounted", "examples", "helped share",
+    "silent feed",
 ]  # fmt: skip
 Urgency = Literal["act", "look"]
 Room = Literal["students", "data", "models", "results", "upload", "settings"]
 """Pages of the dashboard that a condition is answered on."""
 
 HARM: tuple[ConditionKind, ...] = (
-    "broken champion", "coverage", "plain rule", "drift", "helped share", "guesses", "trial", "stray outcomes",
-    "failed job", "late schedule", "failed alert", "uncounted", "examples",
+    "broken champion", "silent feed", "coverage", "plain rule", "drift", "helped share", "guesses", "trial",
+    "stray outcomes", "failed job", "late schedule", "failed alert", "uncounted", "examples",
 )  # fmt: skip
 """Of conditions that are as urgent, what does more harm comes first: no answers, wrong promises, wrong answers, then
 what stops the watching."""
@@ -41,6 +42,7 @@ SEEN_BY: Mapping[ConditionKind, Permission] = {
     "uncounted": "see",
     "examples": "see",
     "helped share": "compare",
+    "silent feed": "see",
 }
 """Whoever has this permission is told: who can do something about it, and of results everybody who may see them."""
 
@@ -48,7 +50,7 @@ JUDGES: Permission = "compare"
 """Who may say for all that a condition is known."""
 
 OF_GROUPS: frozenset[ConditionKind] = frozenset(
-    {"broken champion", "coverage", "plain rule", "guesses", "stray outcomes", "uncounted", "examples"}
+    {"broken champion", "silent feed", "coverage", "plain rule", "guesses", "stray outcomes", "uncounted", "examples"}
 )
 """What whoever is confined to groups is told, with figures of these groups alone."""
 
@@ -56,11 +58,12 @@ WORSE_BY = 1.25
 """A condition got worse when it is a quarter worse than when somebody saw it, and by more than its least step."""
 
 LEAST_STEP: Mapping[ConditionKind, float] = {"coverage": 0.03, "plain rule": 0.03, "guesses": 0.05, "drift": 1.0,
-                                             "stray outcomes": 0.05, "helped share": 0.05}  # fmt: skip
+                                             "stray outcomes": 0.05, "helped share": 0.05,
+                                             "silent feed": 10.0}  # fmt: skip
 """In the measure of each kind."""
 
 
-BEGIN: frozenset[ConditionKind] = frozenset({"drift", "late schedule"})
+BEGIN: frozenset[ConditionKind] = frozenset({"drift", "late schedule", "silent feed"})
 """Kinds whose `since` is when they began, so that a later one is another one; others have what is new in their id."""
 
 

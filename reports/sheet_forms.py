@@ -12,6 +12,7 @@ from language.speech import current
 from model.asked_again import factors_of
 from model.purpose import IntendedPurpose
 from model.workspace import Workspace
+from monitoring.weekly_history import ranges_said
 from preprocessing.schema import DomainSchema
 from reports.pdf import typeset
 
@@ -39,7 +40,8 @@ def sheet_about(
     key = ChampionKey(schema.name, target.name, said.moment)
     model = next((one for one in workspace.store.models(key) if one.version == version), None)
     told = factors_of(workspace.service, schema, [said], target.name, most=REASONS_ASKED).get(said.id, ())
-    return person_sheet(SheetSource(schema, said, target, model, told, purpose, contact))
+    ranges = ranges_said(workspace, target, answered[target.name]) if target.name in answered else {}
+    return person_sheet(SheetSource(schema, said, target, model, told, purpose, contact, ranges))
 
 
 def sheet_page(sheet: PersonSheet) -> bytes:

@@ -38,6 +38,7 @@ from preprocessing.validation.leakage import Leaking, Suspect, find_suspects, re
 from preprocessing.validation.validate import rows_of
 from training import evaluate
 from training.candidates import ABSOLUTE, Candidate, Mean, candidates_for, foundation_candidates
+from training.chance_ranges import chance_ranges
 from training.fit import Fitted, Floats, Progress, Task, Unseen, answer_unseen, fit
 from training.gate import objections, questions, told_without_error
 from training.race import RACED_ROWS, overtaken
@@ -503,6 +504,7 @@ def _finish(
         patterns=_patterns(experiment, outputs, said_naively, importance),
         bands=evaluate.bands(seen, outputs[experiment.tested, 0]) if banded else None,
         too_large=too_large or {},
+        chance_ranges=chance_ranges(seen, outputs[experiment.tested], experiment.groups[experiment.tested]),
     )
     return Training(bundle=_bundle(experiment, manifest, graph, outputs), truth=task.truth, outputs=outputs)
 

@@ -266,10 +266,24 @@ def history(past: Sequence[PastAnswer], outcome: Outcome | None, target: Target)
 
 
 def risk_by_week(weeks: Sequence[AnsweredWeek], threshold: float) -> Figure:
-    """The chance within each horizon week by week, the longest one strong, and from where on is warned."""
+    """The chance within each horizon week by week, the longest one strong and with its range, and from where on is
+    warned."""
     seen, figure = palette(), go.Figure()
     names = [short_week(one.week) for one in weeks]
     horizons = sorted({horizon for one in weeks for horizon in one.risks})
+    ranged = [one.ranges.get(horizons[-1]) for one in weeks]
+    if any(ranged):
+        for place_, words in ((0, ""), (1, _("range of it"))):
+            figure.add_scatter(
+                x=names, y=[None if one is None else one[place_] for one in ranged], mode="lines", hoverinfo="skip",
+                line={"width": 0}, fill="tonexty" if place_ else None, fillcolor=seen.model_pale, name=words,
+                showlegend=bool(place_),
+            )  # fmt: skip
+        if len(weeks) == 1 and ranged[0] is not None:
+            line = {"color": seen.model_pale, "width": 10}
+            figure.add_scatter(
+                x=names * 2, y=list(ranged[0]), mode="lines", line=line, showlegend=False, hoverinfo="skip"
+            )
     dashes = ("dot", "dash", "solid")
     for place_, horizon in enumerate(horizons):
         longest = horizon == horizons[-1]

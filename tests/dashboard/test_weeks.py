@@ -49,6 +49,7 @@ def test_a_student_has_its_weeks_its_events_and_the_themes_that_move_it(student:
         "by W15",
         "since W14",
         "What moves it most is",
+        "Of all who are answered as this student is in W15",
         "to come to an event within 18",
     ):
         assert words in told, words

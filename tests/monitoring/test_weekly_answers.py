@@ -5,9 +5,12 @@ from collections.abc import Callable, Iterator
 from datetime import date, timedelta
 from pathlib import Path
 
+import msgspec
 import polars as pl
 import pytest
 
+import language
+from access.roles import LOCAL, Principal
 from clock import now
 from database.newest import Which
 from database.observed import store_events
@@ -16,13 +19,18 @@ from jobs.inline import do_here
 from jobs.job_settings import JobSettings
 from jobs.queue import KEEPING_WEEKS
 from jobs.tick import Pass, tick
+from model.purpose import IntendedPurpose
 from model.workspace import Workspace
 from monitoring.at_risk import at_risk
-from monitoring.week_close import close_week, refresh
+from monitoring.feeds import STALE_DAYS
+from monitoring.week_close import close_week, closed_weeks, refresh
 from monitoring.weekly_answers import WeeklyAnswer, WeeklyAnswers
+from overview.conditions import find_conditions
+from overview.describing import describe
 from preprocessing.panel.computed import FEATURE_NAMES
 from preprocessing.panel.live import GivenEvent
 from preprocessing.validation.pii import pseudonym
+from reports.sheet_forms import sheet_about
 from tests.monitoring.weekly_making import K12, SECRET, begin_weeks, leaving, open_at
 
 START = date(2025, 8, 25)
@@ -178,7 +186,46 @@ def test_a_school_without_records_is_a_fault_of_records_and_no_risk(workspace: W
     ])  # fmt: skip
     closed = close_week(workspace, DOMAIN, DAY)
     assert closed.stale == (school,)
+    [silent] = closed.silent
+    assert (silent.school, silent.feed, silent.last) == (school, "attendance", DAY - timedelta(days=23))
+    assert silent.days >= STALE_DAYS
+    assert closed_weeks(store, DOMAIN, [closed.week]) == {closed.week: closed}
+    [held] = [one for one in find_conditions(workspace, LOCAL) if one.condition.kind == "silent feed"]
+    assert held.condition.figures["schools"] == [school]
+    with language.use("de"):
+        assert f"Anwesenheit von {school}" in describe(held.condition, workspace.schemas).sentence
+    elsewhere = Principal(name="user:t", permissions=LOCAL.permissions, groups=frozenset({"another school"}))
+    assert not [one for one in find_conditions(workspace, elsewhere) if one.condition.kind == "silent feed"]
     assert closed.answered == sum(one.group != school for one in listed)
     [told] = ask(workspace, listed[0].student)
     assert told.why_not == "stale_feed"
     assert "records are missing" in (told.told or "")
+    store.add_observations([
+        Observation(domain=DOMAIN, student=student, kind="attendance", event=event, version=version + 2, source=source,
+                    day=day, body=("present",), at=now())
+        for student, event, version, source, day in gone if student == listed[0].student
+    ])  # fmt: skip
+    refresh(workspace, DOMAIN, as_of=DAY)
+    assert not [one for one in find_conditions(workspace, LOCAL) if one.condition.kind == "silent feed"]
+
+
+def test_a_model_of_before_there_were_ranges_goes_on_answering_without_them(workspace: Workspace) -> None:
+    close_week(workspace, DOMAIN, DAY)
+    student = workspace.store.predictions(DOMAIN, limit=1)[0].student or ""
+    [ranged] = ask(workspace, student)
+    assert ranged.interval is not None
+    serving = workspace.champions.at(DOMAIN, "now")[TARGET.name].predictor
+    serving.manifest = msgspec.structs.replace(serving.manifest, chance_ranges=None)
+    [told] = ask(workspace, student)
+    assert (told.risk, told.ranges, told.interval) == (ranged.risk, {}, None)
+
+
+def test_the_sheet_of_a_student_says_of_how_many_of_a_hundred_it_came_true(workspace: Workspace) -> None:
+    close_week(workspace, DOMAIN, DAY)
+    said = workspace.store.predictions(DOMAIN, limit=1)[0]
+    [told] = ask(workspace, said.student or "")
+    assert told.interval is not None
+    low, high = (round(end * 100) for end in told.interval)
+    sheet = sheet_about(workspace, K12, said, IntendedPurpose(), "")
+    words = f"Of a hundred students with such a number, {low} to {high} come to it within 18 weeks."
+    assert words in [one for part in sheet.parts for one in part.sentences]

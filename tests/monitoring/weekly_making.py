@@ -27,6 +27,7 @@ from preprocessing.schema import load_domains
 from preprocessing.schema_changes import document_of
 from training import evaluate
 from training.candidates import CLASS_CANDIDATES
+from training.chance_ranges import chance_ranges
 from training.fit import Task, fit
 
 SECRET = b"a secret of the institution"
@@ -71,11 +72,14 @@ def logistic_model(rows: pl.DataFrame) -> Bundle:
     estimate = Estimate(1.0, 0.5, 1.5)
     scores = ValueScores(n=60, clusters=60, mae=estimate, rmse=estimate, r2=estimate)
     naive = NaiveRule(column=None, constant=target.levels[-1], flags=target.flags, flagged=target.levels[-2])
+    said = fitted.outputs(rows)
+    students = rows["student_id"].rank("dense").to_numpy().astype(np.int64)
     manifest = Manifest(
         domain=K12.name, target=target, moment="now", schema=K12.fingerprint,
         inputs=tuple(one.name for one in K12.inputs_at("now")), encoding=fitted.encoding, candidate="logistic",
         naive=naive, ranges={}, reference=evaluate.reference(task), importance={},
         scores={"naive": scores, "logistic": scores}, beats_naive=True, parity=0.0, learned=document_of(K12),
+        chance_ranges=chance_ranges(task, said, students),
         lineage=Lineage(
             data="d", training="run", source="records", rows=60, split="student", seed=0, code="0", libraries={}
         ),

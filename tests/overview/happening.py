@@ -1,10 +1,11 @@
 """Makes each condition that needs a person hold in an installation with a champion, by what makes it in real life."""
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from io import BytesIO
 from typing import Any
 
+import msgspec
 import numpy as np
 import polars as pl
 
@@ -12,8 +13,9 @@ from advice.helped import LearnedFrom, tell_helped
 from clock import living_by, new_ids, now
 from database.answer_columns import AnswerColumn
 from database.ingest import store_outcomes
+from database.observed import WEEKS_KIND
 from database.packed import Common, PackedPredictions
-from database.records import Answer, LabeledRecord, Outcome, Prediction
+from database.records import Answer, Document, LabeledRecord, Outcome, Prediction
 from database.store import MADE_IN_PASSING
 from jobs.catching_up import FEW_DAYS
 from jobs.child import Claim, do_job
@@ -29,6 +31,7 @@ from monitoring.alerts import GIVE_UP, deliver, post_test
 from monitoring.channels import open_channels
 from monitoring.drift_files import report_file
 from monitoring.evidence import answer_about
+from monitoring.feeds import SilentFeed
 from overview.records import ConditionKind
 from preprocessing.columns import Numbers
 from retraining.first_champions import train_domain
@@ -170,6 +173,13 @@ def help_many(workspace: Workspace) -> None:
     tell_helped(workspace.store, SCHEMA.name, _learned(67, 33))
 
 
+def fall_silent(workspace: Workspace) -> None:
+    """What a close of a week keeps where a school's attendance stopped (`tests.monitoring.test_weekly_answers`)."""
+    silent = [SilentFeed(school="North", feed="attendance", last=date(2025, 11, 21), days=15)]
+    body = {"week": "2025-26 W15", "receipt": 1, "closed": "c", "silent": msgspec.to_builtins(silent)}
+    workspace.store.put_document(Document(kind=WEEKS_KIND, name="k12", revision=1, at=now(), domain="k12", body=body))
+
+
 MAKERS: Mapping[ConditionKind, Callable[[Workspace], None]] = {
     "broken champion": lose_files,
     "coverage": break_coverage,
@@ -184,4 +194,5 @@ MAKERS: Mapping[ConditionKind, Callable[[Workspace], None]] = {
     "late schedule": miss_a_look,
     "examples": learn_from_examples,
     "helped share": help_many,
+    "silent feed": fall_silent,
 }

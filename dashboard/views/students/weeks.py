@@ -25,6 +25,9 @@ def _draw_risk(seen: WeeksSeen) -> None:
     st.header(_("Weeks"), anchor=False)
     newest, policy = seen.weeks[-1], seen.policy
     title = _("{share} by {week}").format(share=share(newest.risk), week=figures.short_week(newest.week))
+    longest = max(newest.risks, default=0)
+    if (known := newest.ranges.get(longest)) is not None:
+        title = f"{title} ({_range(known)})"
     if seen.since is not None:
         moved = _("{change} since {week}").format(
             change=_points(seen.since.risk), week=figures.short_week(seen.since.week)
@@ -33,12 +36,28 @@ def _draw_risk(seen: WeeksSeen) -> None:
     table = [
         {_("week"): one.week}
         | {_("within {n} weeks").format(n=number(horizon)): chance for horizon, chance in one.risks.items()}
+        | {
+            _("range within {n} weeks").format(n=number(horizon)): _range(known)
+            for horizon, known in one.ranges.items()
+        }
         for one in seen.weeks
     ]
     alternative = _("The chance of an event week by week. {title}").format(title=title)
     figure = figures.risk_by_week(seen.weeks, policy.threshold)
     charts.draw(figure, title=title, alternative=alternative, table=table, key="weeks")
-    st.caption(_("Each as it was said for that week, without a range: how good such chances are, Results says."))
+    told = ", ".join(
+        _("{share} within {n} weeks").format(share=_range(known), n=number(horizon))
+        for horizon, known in newest.ranges.items()
+    )
+    if told:
+        st.caption(
+            _(
+                "Of all who are answered as this student is in {week}, the share that comes to an event lies, nine "
+                "times in ten: {ranges}. Nobody can say it of one student alone."
+            ).format(week=figures.short_week(newest.week), ranges=told)
+        )
+    else:
+        st.caption(_("Each as it was said for that week; the model that answered keeps no range of its chances."))
 
 
 def _draw_events(seen: WeeksSeen) -> None:
@@ -110,6 +129,12 @@ def _said(value: float | str | None) -> str:
     if value is None:
         return _("unknown")
     return number(value, 2) if isinstance(value, float) else worded(value)
+
+
+def _range(known: tuple[float, float]) -> str:
+    """Both ends, such as 8–14 %."""
+    low, high = known
+    return f"{number(low * 100, 0)}–{share(high)}"
 
 
 def _points(change: float) -> str:

@@ -28,6 +28,8 @@ def test_scores_are_those_of_the_canonical_address(prepared: Callable[..., Path]
             said = told["prediction"]
             assert (said["student_id"], said["risk_score"], said["risk_category"]) == (key, ours["risk"], ours["level"])
             assert (said["confidence"], told["why_not"]) == (None, ours["why_not"])
+            assert said["interval"] == ours["interval"]
+            assert (said["interval"] is None) == (said["risk_score"] is None)
             named = [(one["factor"], one["weight"]) for one in told["contributing_factors"]]
             assert named == [(one["theme"], one["points"]) for one in ours["factors"]]
         assert any(one["factors"] for one in known.values())

@@ -25,6 +25,12 @@ def test_students_are_answered_by_key_and_by_pseudonym(prepared: Callable[..., P
         assert told["students"][-1]["why_not"] == "unknown"
         answered = [one for one in told["students"] if one["why_not"] is None]
         assert len(answered) > 15
+        for one in answered:
+            assert {*one["ranges"]} == {*one["risks"]} == {"4", "8", "18"}
+            for weeks, chance in one["risks"].items():
+                low, high = one["ranges"][weeks]
+                assert low <= chance <= high < 1
+            assert one["interval"] == one["ranges"]["18"]
         for one in answered[:3]:
             alone = server.get(f"{PATH}/{one['student']}/week", params={"as_of": DAY})
             same = {"prediction": None, "at": None}
