@@ -490,7 +490,8 @@ class CompareDays(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     source: predictions, or batches of a kind. moment: by default the one with the most rows. against: the champion's
     data, the same weeks of earlier periods ("past"), or these where there are enough ("auto"). exact: read the rows
-    again instead of stored profiles. by: also by this column, each of its values against the same value before.
+    again instead of stored profiles. by: also by this column, each of its values against the same value before. week:
+    of a domain with school weeks, the one that is compared with the same week of earlier years; by default the newest.
     """
 
     since: date
@@ -500,6 +501,7 @@ class CompareDays(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     against: Literal["auto", "champion", "past"] = "auto"
     exact: bool = False
     by: str | None = None
+    week: str | None = None
 
 
 class Retrain(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -50,6 +50,10 @@ def drift(
     until: Annotated[
         datetime | None, typer.Option(formats=["%Y-%m-%d"], help="The day after the last; tomorrow if none.")
     ] = None,
+    week: Annotated[
+        str | None,
+        typer.Option(metavar="WEEK", help="A school week (2025-26 W07), with the same week of earlier years."),
+    ] = None,
     source: Annotated[
         Literal["predictions", "labeled", "unlabeled"], typer.Option(help="Predictions, or batches of a kind.")
     ] = "predictions",
@@ -74,14 +78,16 @@ def drift(
     skip_bad_rows: SkipBadRows = False,
     problems: Problems = None,
 ) -> None:
-    """Compare a file (--current; values out of range are findings), or the days from --since on, with the past."""
+    """Compare a file (--current; values out of range are findings), the days from --since on, or a school --week, with
+    the past."""
     from monitoring.drift_days import days_of
     from monitoring.drift_files import ReportOptions, report_file
     from monitoring.drift_monitor import report_days
+    from monitoring.drift_weeks import days_of_week
 
     if context.invoked_subcommand:
         return
-    domain = _plain_question(domain, current, reference, since, options=(by, columns_only, cluster))
+    domain = _plain_question(domain, current, reference, since or week, options=(by, columns_only, cluster))
     rules = policies_of(policy).drift
     with told_problems(problems, skip_bad_rows), opened_workspace() as workspace, steps() as progress:
         if current:
@@ -89,10 +95,14 @@ def drift(
             progress(f"comparing {current.name} with {past}")
             options = ReportOptions(rules, by, columns_only, cluster, sheet, reference_sheet, skip_bad_rows)
             watched = report_file(workspace, domain, current, reference, options)
-        elif since:
-            progress(f"comparing the days from {since:%Y-%m-%d} on with what came before")
-            until_day = until.date() if until else None
-            window = days_of(since.date(), until_day, source=source, moment=moment, against=against, exact=exact)
+        else:
+            first, last = since and since.date(), until and until.date()
+            if week and not first:
+                first, last = days_of_week(workspace, workspace.service.schema(domain), week, source)
+            assert first is not None  # noqa: S101 (asked above)
+            progress(f"comparing {week or f'the days from {first} on'} with what came before")
+            choices = {"source": source, "moment": moment, "against": against, "exact": exact, "week": week}
+            window = days_of(first, last, **choices)
             watched = report_days(workspace, domain, window, by=by, policy=rules)
     write_problems(watched.problems, problems)
     _print_drift(watched, as_json, html)
@@ -102,7 +112,7 @@ def _plain_question(
     domain: str | None,
     current: Path | None,
     reference: Path | None,
-    since: datetime | None,
+    since: datetime | str | None,
     *,
     options: tuple[str | None, bool, str | None],
 ) -> str:
@@ -111,7 +121,7 @@ def _plain_question(
     if domain is None:
         raise typer.BadParameter("name the domain: --domain D (gradewatch domain list)")
     if (current is None) == (since is None) or (reference and since):
-        raise typer.BadParameter("give --current FILE (with or without --reference FILE), or --since DAY")
+        raise typer.BadParameter("give --current FILE (with or without --reference FILE), --since DAY, or --week WEEK")
     if cluster and since:
         raise typer.BadParameter("--cluster counts the rows of a file; days are compared by their stored profiles")
     if columns_only and (by or since):
@@ -259,24 +269,34 @@ def performance(
     by: Annotated[Literal["day", "week", "month", "period"], typer.Option(help="Length of a window.")] = "week",
     since: Since = None,
     top: WarnedOf = None,
+    within: Annotated[
+        int | None, typer.Option(min=1, metavar="WEEKS", help="Horizon of figures by school week; the longest if none.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
 ) -> None:
     """Errors and promises by window, against training; errors to expect; whom a warning found, and groups beside the
-    others."""
+    others; of school weeks also chances beside what happened, by week, school and grade."""
     import msgspec
 
     from monitoring.evidence_archive import Selection
-    from monitoring.render import fairness_tables, timeline_tables
+    from monitoring.render import fairness_tables, timeline_tables, weekly_tables
     from monitoring.results import results_by_moment
 
     with opened_workspace() as workspace:
         asked = Selection(since.replace(tzinfo=UTC) if since else None)
-        found = list(results_by_moment(workspace, domain, target, moment, asked=asked, by=by, top=top))
+        found = list(results_by_moment(workspace, domain, target, moment, asked=asked, by=by, top=top, within=within))
     if as_json:
-        plain = [{**msgspec.to_builtins(one.timeline), "fairness": msgspec.to_builtins(one.fairness)} for one in found]
+        plain = [
+            {
+                **msgspec.to_builtins(one.timeline),
+                "fairness": msgspec.to_builtins(one.fairness),
+                "weekly": msgspec.to_builtins(one.weekly),
+            }
+            for one in found
+        ]
         typer.echo(json.dumps(plain, indent=2))
         return
     for one in found:
-        out.print(*timeline_tables(one.timeline), *fairness_tables(one.fairness))
+        out.print(*timeline_tables(one.timeline), *fairness_tables(one.fairness), *weekly_tables(one.weekly))
     if not found:
         err.print(f"no predictions of {domain} so far")

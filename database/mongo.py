@@ -1053,7 +1053,12 @@ class MongoStore:
             )
 
     def observation_pages(
-        self, domain: str, *, students: Sequence[str] | None = None, known_at: datetime | None = None
+        self,
+        domain: str,
+        *,
+        students: Sequence[str] | None = None,
+        known_at: datetime | None = None,
+        kind: str | None = None,
     ) -> Iterator[ObservationColumns]:
         with _driver_errors():  # of some students nothing is read for long: no upload is waited for
             newest = settled_receipt(self._database) - 1 if students is None else newest_receipt(self._database)
@@ -1062,6 +1067,7 @@ class MongoStore:
         rows: list[list[Any]] = []
         for mine in of:
             where = {"domain": domain, **mine, "receipt": {"$lt": newest + 1}, **known}
+            where |= {} if kind is None else {"kind": kind}
             with _driver_errors():
                 for one in self._database.observations.find(where).sort([(name, 1) for name in OBSERVATION_ORDER]):
                     rows.append([one[name] for name in ObservationColumns._fields])

@@ -1120,7 +1120,12 @@ class SqlStore:
             return _write(connection, "observations", rows)
 
     def observation_pages(
-        self, domain: str, *, students: Sequence[str] | None = None, known_at: datetime | None = None
+        self,
+        domain: str,
+        *,
+        students: Sequence[str] | None = None,
+        known_at: datetime | None = None,
+        kind: str | None = None,
     ) -> Iterator[ObservationColumns]:
         newest, rows = self._newest_receipt(), list[Sequence[Any]]()
         for student in [None] if students is None else sorted(set(students)):
@@ -1128,6 +1133,8 @@ class SqlStore:
             while found is None or len(found) == ROWS_AT_ONCE:
                 last = found[-1] if found else None
                 asked = sql_observations.page(domain, student, newest, known_at, last)
+                if kind is not None:
+                    asked = asked.where(sql_observations.of_kind(kind))
                 with self._reading() as connection:
                     found = connection.execute(asked.limit(ROWS_AT_ONCE)).all()
                 rows += found

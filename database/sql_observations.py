@@ -32,6 +32,11 @@ def page(
     return sa.select(*PAGE_COLUMNS).where(*wanted).order_by(*order)
 
 
+def of_kind(kind: str) -> sa.ColumnElement[bool]:
+    """Of one kind alone."""
+    return OBSERVATIONS.c.kind == kind
+
+
 def of_events(domain: str, student: str, kind: str, events: Sequence[str]) -> sa.Select[Any]:
     """All versions of these events of one student, in key order."""
     whose = (OBSERVATIONS.c.domain == domain, OBSERVATIONS.c.student == student, OBSERVATIONS.c.kind == kind)

@@ -426,11 +426,16 @@ class ObservationLog(Protocol):
         Raises ValueError for a key with a TAB, or a version below 0."""
 
     def observation_pages(
-        self, domain: str, *, students: Sequence[str] | None = None, known_at: datetime | None = None
+        self,
+        domain: str,
+        *,
+        students: Sequence[str] | None = None,
+        known_at: datetime | None = None,
+        kind: str | None = None,
     ) -> Iterator[ObservationColumns]:
         """All versions of all or of some students ("": of what concerns all), some thousands at a time, in key order:
-        by student, kind, event and version. known_at: only what had come in by then. What comes in while the pages are
-        read is in none of them."""
+        by student, kind, event and version. known_at: only what had come in by then. kind: of one alone. What comes in
+        while the pages are read is in none of them."""
 
     def observations_of_events(self, domain: str, events: Sequence[ObservedKey]) -> Iterator[ObservationColumns]:
         """All versions of these events, some events at a time, in key order."""

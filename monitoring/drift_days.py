@@ -17,6 +17,7 @@ from drift.profile import Profile
 from drift.records import NotComparable
 from model.registry import NoChampion
 from model.workspace import Workspace
+from monitoring.drift_weeks import earlier_weeks, is_weekly, one_week
 from monitoring.profile_archive import ArchivePart, ProfileArchive, Source, Standard, standard_at, total
 from preprocessing.schema import DomainSchema
 
@@ -32,7 +33,8 @@ class Days(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """What to report on: rows of `source` from `since` to before `until`, whole days, UTC.
 
     moment: None takes the one with the most rows. against: "champion" (its training data), "past" (the same weeks of
-    earlier periods), or "auto": the past where there is enough of it. exact: read the rows again.
+    earlier periods), or "auto": the past where there is enough of it; of school weeks nothing else, since their season
+    is no drift. exact: read the rows again. week: the school week that is compared, by default the newest of the days.
     """
 
     since: date
@@ -41,6 +43,7 @@ class Days(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     moment: str | None = None
     against: Against = "auto"
     exact: bool = False
+    week: str | None = None
 
     def __post_init__(self) -> None:
         days = (self.until - self.since).days
@@ -53,6 +56,7 @@ class Past(NamedTuple):
 
     parts: Sequence[ArchivePart]
     words: str
+    source: Source = "predictions"
 
     @property
     def rows(self) -> int:
@@ -63,8 +67,8 @@ class ComparedDays(NamedTuple):
     """A window of one moment and what it is compared with, by their profiles.
 
     basis: what the reference is, in words. parts: what the window holds at that moment; past: what it is compared with,
-    None for the champion's data. standard: the champion's data, where there is a champion. notes: how many rows of
-    the files of its batches were left out.
+    None for the champion's data, of `past_source`. standard: the champion's data, where there is a
+    champion. notes: how many rows of the files of its batches were left out.
     """
 
     reference: Profile
@@ -75,6 +79,7 @@ class ComparedDays(NamedTuple):
     past: Sequence[ArchivePart] | None
     standard: Standard | None
     notes: tuple[str, ...] = ()
+    past_source: Source = "predictions"
 
 
 def days_of(since: date, until: date | None, **choices: object) -> Days:
@@ -91,15 +96,19 @@ def compared_days(workspace: Workspace, schema: DomainSchema, days: Days) -> Com
     workspace.champions.refresh()
     archive = ProfileArchive(workspace, schema)
     found = archive.parts(days.source, days.since, days.until, exact=days.exact)
-    parts = _at_moment(schema, days, found)
+    parts, said = _at_moment(schema, days, found), ""
+    if weekly := is_weekly(schema, parts):
+        parts, said = one_week(parts, days.week)
     current = total(part.load() for part in parts)
     moment = parts[0].moment
-    past, why = (None, "") if days.against == "champion" else find_past(archive, days, parts)
+    past, why = (None, "") if days.against == "champion" else _past(archive, days, parts, weekly=weekly)
     standard = standard_at(workspace, schema, moment)
     if past:
         reference, basis = total(part.load() for part in past.parts), past.words
     elif days.against == "past":
         raise NotComparable(f"no past to compare with: {why or 'no rows in the same weeks of earlier periods'}")
+    elif weekly and days.against != "champion":
+        raise NotComparable(f"not enough data to compare {parts[0].period} with: {why}")
     elif standard:
         at = "" if standard.moment == moment else f" at moment {standard.moment!r}"
         reference, basis = standard.profile, f"what the champion{at} was trained on" + (f" ({why})" if why else "")
@@ -107,8 +116,19 @@ def compared_days(workspace: Workspace, schema: DomainSchema, days: Days) -> Com
         raise NoChampion(
             f"no champion of {schema.name} at moment {moment!r} to compare with" + (f"; {why}" if why else "")
         )
-    notes = _left_out(archive, days, parts)
-    return ComparedDays(reference, current, basis, moment, parts, past.parts if past else None, standard, notes)
+    notes = (*filter(None, [said]), *_left_out(archive, days, parts))
+    compared = ComparedDays(reference, current, basis, moment, parts, past.parts if past else None, standard, notes)
+    return compared._replace(past_source=past.source) if past else compared
+
+
+def _past(
+    archive: ProfileArchive, days: Days, parts: Sequence[ArchivePart], *, weekly: bool
+) -> tuple[Past | None, str]:
+    if not weekly:
+        found, why = find_past(archive, days, parts)
+        return found and found._replace(source=days.source), why
+    earlier, why = earlier_weeks(archive, days.source, parts, exact=days.exact)
+    return earlier and Past(*earlier), why
 
 
 def _left_out(archive: ProfileArchive, days: Days, parts: Sequence[ArchivePart]) -> tuple[str, ...]:

@@ -64,8 +64,8 @@ def judge_days(
     compare_columns(compared.reference, compared.current)  # refuses the reference itself before any row is read
     limit = None if by or window.exact else ROWS_A_SIDE
     rows, past = (
-        rows_behind(workspace.store, schema, window.source, parts, limit) if parts else None
-        for parts in (compared.parts, compared.past)
+        rows_behind(workspace.store, schema, source, parts, limit) if parts else None
+        for source, parts in ((window.source, compared.parts), (compared.past_source, compared.past))
     )
     assert rows is not None  # noqa: S101 (a window without parts is refused)
     findings = _findings_of_days(workspace, schema, compared, rows, past)

@@ -23,6 +23,7 @@ from monitoring.trial_report import TrialReport
 from monitoring.warning_lists import ListedBy, PolicyPreview, Warned
 from monitoring.warning_lots import CheckedDraw
 from monitoring.warning_policy import WarningPolicy
+from monitoring.weekly_performance import WeeklyPerformance
 from monitoring.what_changed import WhatChanged
 from preprocessing.schema import Target
 
@@ -308,6 +309,28 @@ def fairness_tables(found: Fairness) -> list[RenderableType]:
             worse = " (!)" if group.verdict == "credibly worse" else ""
             table.add_row(f"{cut.by} {group.name}{worse}", *_treatment(group))
     return [table, *(Text(sentence) for sentence in fairness_sentences(found))]
+
+
+def weekly_tables(found: WeeklyPerformance | None) -> list[RenderableType]:
+    """Chances beside what happened by school week, school and grade; nothing without weeks."""
+    if found is None:
+        return []
+    table = Table(box=box.SIMPLE, title=f"chances of an event within {found.within} weeks beside what happened")
+    for name in ("", "n", "students", "happened", "chance told", "chance less happened", "AUC", "Brier", "flagged"):
+        table.add_column(name, overflow="fold")
+    parts = (("week", found.weeks), ("school", found.schools), ("grade", found.grades))
+    for by, one in (("", found.whole), *((by, one) for by, some in parts for one in some)):
+        off = " (!)" if one.verdict in ("too low", "too high") else ""
+        figures = (one.rate, one.risk, one.gap, one.auc, one.brier, one.flagged)
+        table.add_row(f"{by} {one.name}{off}".strip(), f"{one.n:,}", f"{one.students:,}", *map(_of_risk, figures))
+    told = f"flagged: from a chance of {found.threshold:.2f} on; of fewer than {FEWEST_TOLD} students no figure is told"
+    return [table, Text(f"(!): chances were credibly too low or too high; {told}.")]
+
+
+def _of_risk(figure: Estimate | float | None) -> str:
+    if figure is None:
+        return ""
+    return f"{figure:.3f}" if isinstance(figure, float) else str(figure)
 
 
 def group_table(found: Fairness) -> list[RenderableType]:

@@ -15,12 +15,22 @@ import numpy as np
 
 from model.readable import round_step
 from model.workspace import Workspace
-from monitoring.error_timeline import By, ErrorTimeline, TimelineSpan, follow_target, newest_of, targets_to_follow
+from monitoring.error_timeline import (
+    By,
+    ErrorTimeline,
+    NothingToFollow,
+    TimelineSpan,
+    follow_target,
+    newest_of,
+    targets_to_follow,
+)
 from monitoring.evidence import EvidenceColumns, evidence_among
 from monitoring.evidence_archive import EvidenceArchive, Selection
 from monitoring.fairness import Fairness, GroupTreatment, judge_fairness
 from monitoring.performance import TargetPerformance, measure_target, tellable
 from monitoring.warning_policy import WarningPolicy, policy_in_use
+from monitoring.weekly_grades import grades_in
+from monitoring.weekly_performance import WeeklyPerformance, weekly_performance
 from preprocessing.schema import DomainSchema, Target
 
 MOST_CELLS = 40  # of a grid of answers and outcomes, along each side
@@ -37,7 +47,8 @@ class AnsweredCell(msgspec.Struct, frozen=True):
 class Results(msgspec.Struct, frozen=True, kw_only=True):
     """timeline: the course of errors, beside training and the plain rule. whole: all answers at the moment, and a
     verdict beside the plain rule. fairness: whom a warning found, and for whom answers were worse. cells: answers
-    beside outcomes, for whoever may read predictions."""
+    beside outcomes, for whoever may read predictions. weekly: chances beside what happened by school week, school and
+    grade, where a target has horizons and rows are of school weeks."""
 
     domain: str
     target: str
@@ -46,11 +57,13 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
     whole: TargetPerformance
     fairness: Fairness
     cells: tuple[AnsweredCell, ...] = ()
+    weekly: WeeklyPerformance | None = None
 
 
 class ResultsQuestion(msgspec.Struct, frozen=True, kw_only=True):
     """What is looked at. moment: the one whose answers with an outcome are the newest, if none. top: as `Fairness` has
-    it; by: windows of the course; with_cells: whether whoever asks may read predictions."""
+    it; by: windows of the course; with_cells: whether whoever asks may read predictions; within: weeks of the horizon
+    that figures by school week are about, the longest by default."""
 
     target: str
     moment: str | None = None
@@ -58,6 +71,7 @@ class ResultsQuestion(msgspec.Struct, frozen=True, kw_only=True):
     by: By = "week"
     top: int | None = None
     with_cells: bool = False
+    within: int | None = None
 
 
 def results_of(
@@ -73,9 +87,10 @@ def results_of(
     newest = newest_of(workspace, domain, question.asked)
     moment = question.moment or newest_moment(matched) or next((one.moment for one in newest), None)
     moments = [moment] if moment is not None else []
+    question = msgspec.structs.replace(question, within=_horizon(target, question.within))
     for timeline in follow_target(workspace, schema, target, matched, newest, moments, by=question.by):
         policy = policy_in_use(workspace.store, domain, target.name)
-        found = _results(schema, target, matched, timeline, question, policy)
+        found = _results(workspace, schema, target, matched, timeline, question, policy)
         return found if _may_be_told(schema, matched, timeline.moment) else _without_figures(found)
     return None
 
@@ -107,6 +122,7 @@ def _without_figures(found: Results) -> Results:
         whole=replace(found.whole, verdict="not enough data", models=(), **nothing),
         fairness=replace(found.fairness, whole=GroupTreatment(name="all"), quadrants=None, cuts=()),
         cells=(),
+        weekly=None,
     )
     return left
 
@@ -120,6 +136,7 @@ def results_by_moment(
     asked: Selection,
     by: By,
     top: int | None = None,
+    within: int | None = None,
 ) -> Iterator[Results]:
     """Of all targets (or these) at all moments (or these) at which there are answers. Raises UnknownDomain,
     NothingToFollow."""
@@ -128,9 +145,16 @@ def results_by_moment(
     archive, newest = EvidenceArchive(workspace.store, schema, workspace.learned), newest_of(workspace, domain, asked)
     for target in chosen:
         matched, policy = archive.matched(target, asked), policy_in_use(workspace.store, domain, target.name)
-        question = ResultsQuestion(target=target.name, asked=asked, by=by, top=top)
+        question = ResultsQuestion(target=target.name, asked=asked, by=by, top=top, within=_horizon(target, within))
         for timeline in follow_target(workspace, schema, target, matched, newest, moments, by=by):
-            yield _results(schema, target, matched, timeline, question, policy)
+            yield _results(workspace, schema, target, matched, timeline, question, policy)
+
+
+def _horizon(target: Target, within: int | None) -> int | None:
+    """One of the target's horizons. Raises NothingToFollow for another."""
+    if within is not None and target.within and within not in target.within:
+        raise NothingToFollow(f"{target.name} has the horizons {', '.join(map(str, target.within))}, not {within}")
+    return within if target.within else None
 
 
 def newest_moment(matched: EvidenceColumns) -> str | None:
@@ -139,6 +163,7 @@ def newest_moment(matched: EvidenceColumns) -> str | None:
 
 
 def _results(
+    workspace: Workspace,
     schema: DomainSchema,
     target: Target,
     matched: EvidenceColumns,
@@ -156,7 +181,22 @@ def _results(
         whole=whole,
         fairness=judge_fairness(schema, target, timeline.moment, known, top=question.top, policy=policy),
         cells=cells_of(target, known) if question.with_cells and whole.mae is not None else (),
+        weekly=_weekly(workspace, schema, target, known, policy, question),
     )
+
+
+def _weekly(
+    workspace: Workspace,
+    schema: DomainSchema,
+    target: Target,
+    known: EvidenceColumns,
+    policy: WarningPolicy,
+    question: ResultsQuestion,
+) -> WeeklyPerformance | None:
+    if schema.panel is None or not target.within or not known.n:
+        return None
+    grades = grades_in(workspace, schema.name, known)
+    return weekly_performance(target, known, policy, grades=grades, within=question.within)
 
 
 def cells_of(target: Target, known: EvidenceColumns) -> tuple[AnsweredCell, ...]:

@@ -62,7 +62,7 @@ async def compare_days(domain: str, request: Request, state: CurrentState) -> Re
     asked = await read_command(request, CompareDays)
     until = asked.until.isoformat() if asked.until else None
     arguments = {"since": asked.since.isoformat(), "until": until, "by": asked.by}
-    arguments |= {name: getattr(asked, name) for name in ("source", "moment", "against", "exact")}
+    arguments |= {name: getattr(asked, name) for name in ("source", "moment", "against", "exact", "week")}
     wanted = JobRequest(DRIFT_DAYS, domain, principal_of(request).name, arguments, key=idempotency_key(request))
     return await _reported(request, state, wanted)
 

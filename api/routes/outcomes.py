@@ -161,7 +161,7 @@ def performance(
     responses=answers(Results),
     dependencies=[needs("see")],
 )
-def results(
+def results(  # noqa: PLR0913, PLR0917 (query parameters, each by its name)
     domain: str,
     request: Request,
     state: CurrentState,
@@ -170,17 +170,21 @@ def results(
     by: Annotated[By, Query(description="length of a window")] = "week",
     since: Annotated[Instant | None, Query(description="of predictions made from then on")] = None,
     top: Annotated[int | None, Query(ge=1, le=1_000_000, description="as of performance")] = None,
+    within: Annotated[
+        int | None, Query(ge=1, le=520, description="horizon of figures by school week; the longest if none")
+    ] = None,
 ) -> Response:
     """How the answers about one target at one moment turned out: misses by window beside training and the plain rule,
-    ranges beside what they promise, what waits and which error is to be expected of it, warnings and groups. Told, and
-    to whom, as performance; other windows than weeks take the permission to read predictions."""
+    ranges beside what they promise, what waits and which error is to be expected of it, warnings and groups; of school
+    weeks chances beside what happened, by week, school and grade. Told, and to whom, as performance; other windows than
+    weeks take the permission to read predictions."""
     if by != "week" or any(one is not None for one in (since, top)):
         require(principal_of(request), "read", domain)
     schema = schema_of(state, domain)
     keys_of(schema, target, moment)
     asked = Selection(at_utc(since), groups=groups_of(request))
     about = target or schema.targets[0].name
-    question = ResultsQuestion(target=about, moment=moment, asked=asked, by=by, top=top)
+    question = ResultsQuestion(target=about, moment=moment, asked=asked, by=by, top=top, within=within)
     found = results_of(state.workspace, domain, question)
     if found is None:
         raise NothingToFollow(f"{domain} has no answer about {about} so far")

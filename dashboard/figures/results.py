@@ -14,6 +14,7 @@ from monitoring.calibration import Reliability
 from monitoring.error_timeline import TimelineSpan, WaitingSpan
 from monitoring.fairness import FigureName, GroupFigure, GroupTreatment
 from monitoring.results import AnsweredCell
+from monitoring.weekly_performance import RiskFigures
 from preprocessing.schema import Target, label_of
 
 WEEK = timedelta(days=7)
@@ -26,6 +27,37 @@ LARGEST_BUBBLE = 26  # pixels across
 
 Week = tuple[date, TimelineSpan]
 """A week by its Monday."""
+
+
+def chance_beside_rate(weeks: Sequence[RiskFigures]) -> Figure:
+    """By school week the mean chance that was told as a line, and the share that came to an event as dots with their
+    range; shares that were flagged as a thin line."""
+    seen, figure = palette(), go.Figure()
+    told = [one for one in weeks if one.rate is not None and one.risk is not None]
+    years = {one.name[:-4] for one in told}
+    names = [one.name[-3:] if len(years) == 1 else one.name for one in told]
+    rates = [one.rate for one in told if one.rate is not None]
+    figure.add_scatter(
+        x=names, y=[one.value for one in rates], mode="markers", name=_("came to an event"),
+        marker={"color": seen.text, "size": 8},
+        error_y={"type": "data", "symmetric": False, "array": [one.high - one.value for one in rates],
+                 "arrayminus": [one.value - one.low for one in rates], "width": 0, "thickness": 1.5},
+        text=[share(one.value, 1) for one in rates], hovertemplate="%{x}: %{text}<extra>%{fullData.name}</extra>",
+    )  # fmt: skip
+    figure.add_scatter(
+        x=names, y=[one.risk for one in told], mode="lines+markers", name=_("chance told"),
+        line={"color": seen.model, "width": 3}, text=[share(one.risk or 0.0, 1) for one in told],
+        hovertemplate="%{x}: %{text}<extra>%{fullData.name}</extra>",
+    )  # fmt: skip
+    flagged = [(name, one.flagged.value) for name, one in zip(names, told, strict=True) if one.flagged]
+    figure.add_scatter(
+        x=[name for name, _share in flagged], y=[value for _name, value in flagged], mode="lines", name=_("flagged"),
+        line={"color": seen.act, "width": 1.5, "dash": "dot"}, text=[share(value, 1) for _name, value in flagged],
+        hovertemplate="%{x}: %{text}<extra>%{fullData.name}</extra>",
+    )  # fmt: skip
+    figure.update_yaxes(tickformat=".0%", rangemode="tozero", title=_("share of students"))
+    figure.update_xaxes(type="category", title=_("school week"))
+    return plain(figure, 320, legend=True)
 
 
 def misses(

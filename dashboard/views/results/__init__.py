@@ -15,6 +15,7 @@ from dashboard.frame import USUAL_BACK, controls, foot, link, state_line
 from dashboard.palette import State
 from dashboard.parts import say_no_champion, say_uncounted
 from dashboard.version_words import Names, names_among
+from dashboard.views.results.by_week import draw_by_week
 from dashboard.views.results.course import draw_course, draw_promise, draw_weeks, week_rows
 from dashboard.views.results.fair import choose_threshold, draw_groups, draw_quadrants
 from dashboard.views.results.outcomes import offer_outcomes
@@ -47,6 +48,8 @@ def results(visit: Visit) -> None:
     if found.timeline.windows:
         draw_course(found.timeline, _promotions(history, names, found))
         draw_promise(found.timeline)
+    if found.weekly is not None:
+        draw_by_week(found.weekly)
     if found.whole.mae is not None:
         draw_groups(schema, found.fairness)
         draw_quadrants(found, target)
