@@ -17,8 +17,8 @@ from model.workspace import Workspace
 from monitoring.evidence import EvidenceColumns, Hashes, Integers, hash_text
 
 ENROLMENT = "enrolment"
-FRIDAY = 4
-FAR = 10**7  # days since 1970
+LAST_SCHOOL_DAY = 4
+NEVER_ENDS = 10**7  # days since 1970
 
 
 class Spells(NamedTuple):
@@ -51,7 +51,7 @@ def _read(store: RecordStore, domain: str) -> Spells:
         if one.student != who:
             who, known = one.student, hash_text(one.student)
         _school, grade, end = one.body
-        last = FAR if end is None else (date.fromisoformat(str(end)) - date(1970, 1, 1)).days
+        last = NEVER_ENDS if end is None else (date.fromisoformat(str(end)) - date(1970, 1, 1)).days
         rows.append((known, one.day, last, numbers.setdefault(str(grade or ""), len(numbers))))
     rows.sort()
     columns = list(zip(*rows, strict=True)) if rows else [()] * 4
@@ -68,7 +68,7 @@ def grades_in(workspace: Workspace, domain: str, found: EvidenceColumns) -> list
     if not len(spells.student):
         return [""] * found.n
     place = _last_begun(spells, found.student, fridays)
-    covers = (place >= 0) & (spells.student[place] == found.student) & (spells.end[place] > fridays - FRIDAY)
+    covers = (place >= 0) & (spells.student[place] == found.student) & (spells.end[place] > fridays - LAST_SCHOOL_DAY)
     names = (*spells.grades, "")
     return [names[one] for one in np.where(covers, spells.grade[place], len(names) - 1).tolist()]
 
@@ -77,8 +77,8 @@ def _last_begun(spells: Spells, student: Hashes, day: Integers) -> Integers:
     """(n,) the place of the spell that began last by a day, of that student or of the one before it; -1: of nobody."""
     students, code = np.unique(spells.student, return_inverse=True)
     of = np.searchsorted(students, student)
-    key = code.astype(np.int64) * FAR + spells.begin
-    asked = of.astype(np.int64) * FAR + np.clip(day, 0, FAR - 1)
+    key = code.astype(np.int64) * NEVER_ENDS + spells.begin
+    asked = of.astype(np.int64) * NEVER_ENDS + np.clip(day, 0, NEVER_ENDS - 1)
     return np.asarray(np.searchsorted(key, asked, side="right") - 1, dtype=np.int64)
 
 
@@ -86,4 +86,4 @@ def _friday(period: str | None, years: dict[str, date]) -> int:
     year, _, number = (period or "").rpartition(" W")
     if year not in years or not number.isdecimal():
         return 0
-    return (years[year] + timedelta(days=7 * int(number) + FRIDAY) - date(1970, 1, 1)).days
+    return (years[year] + timedelta(days=7 * int(number) + LAST_SCHOOL_DAY) - date(1970, 1, 1)).days

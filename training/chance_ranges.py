@@ -16,8 +16,8 @@ from training.fit import Floats, Task
 RANGE_LEVEL = 0.9
 STUDENTS_A_CELL = 40
 """Of whom a share can be told to about .1 either way at .1."""
-MOST_CELLS = 20
-DECIMALS = 6
+MOST_RANGE_CELLS = 20
+RANGE_DECIMALS = 6
 
 
 def chance_ranges(task: Task, outputs: Floats, clusters: Rows) -> ChanceRanges | None:
@@ -32,7 +32,7 @@ def chance_ranges(task: Task, outputs: Floats, clusters: Rows) -> ChanceRanges |
 
 def _cells(weeks: int, said: Floats, happened: NDArray[np.bool_], clusters: Rows) -> HorizonRange:
     order = np.argsort(said, kind="stable")
-    number = int(np.clip(len(np.unique(clusters)) // STUDENTS_A_CELL, 1, MOST_CELLS))
+    number = int(np.clip(len(np.unique(clusters)) // STUDENTS_A_CELL, 1, MOST_RANGE_CELLS))
     found = [_cell(said[rows], happened[rows], clusters[rows]) for rows in np.array_split(order, number) if len(rows)]
     at, low, high, n, count = zip(*found, strict=True)
     return HorizonRange(within=weeks, at=at, low=low, high=high, n=n, clusters=count)
@@ -47,4 +47,10 @@ def _cell(said: Floats, happened: NDArray[np.bool_], clusters: Rows) -> tuple[fl
     events, tail = share * effective, (1 - RANGE_LEVEL) / 2
     low = float(betaincinv(events, effective - events + 1, tail)) if events else 0.0
     high = float(betaincinv(events + 1, effective - events, 1 - tail)) if events < effective else 1.0
-    return round(middle, DECIMALS), round(low - middle, DECIMALS), round(high - middle, DECIMALS), n, count
+    return (
+        round(middle, RANGE_DECIMALS),
+        round(low - middle, RANGE_DECIMALS),
+        round(high - middle, RANGE_DECIMALS),
+        n,
+        count,
+    )
