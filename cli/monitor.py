@@ -3,7 +3,7 @@
 import json
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -28,8 +28,10 @@ from cli.output import BECAME_WORSE, DRIFTED, NOT_ENOUGH_DATA, RETRAINED, err, o
 from settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
+    from model.workspace import Workspace
+    from monitoring.drift_days import Days
     from monitoring.drift_files import KeptReport
     from retraining.monitor import Monitored
 
@@ -80,10 +82,8 @@ def drift(
 ) -> None:
     """Compare a file (--current; values out of range are findings), the days from --since on, or a school --week, with
     the past."""
-    from monitoring.drift_days import days_of
     from monitoring.drift_files import ReportOptions, report_file
     from monitoring.drift_monitor import report_days
-    from monitoring.drift_weeks import days_of_week
 
     if context.invoked_subcommand:
         return
@@ -96,16 +96,25 @@ def drift(
             options = ReportOptions(rules, by, columns_only, cluster, sheet, reference_sheet, skip_bad_rows)
             watched = report_file(workspace, domain, current, reference, options)
         else:
-            first, last = since and since.date(), until and until.date()
-            if week and not first:
-                first, last = days_of_week(workspace, workspace.service.schema(domain), week, source)
-            assert first is not None  # noqa: S101 (asked above)
-            progress(f"comparing {week or f'the days from {first} on'} with what came before")
             choices = {"source": source, "moment": moment, "against": against, "exact": exact, "week": week}
-            window = days_of(first, last, **choices)
+            window = _window_of(workspace, domain, since, until, choices)
+            progress(f"comparing {week or f'the days from {window.since} on'} with what came before")
             watched = report_days(workspace, domain, window, by=by, policy=rules)
     write_problems(watched.problems, problems)
     _print_drift(watched, as_json, html)
+
+
+def _window_of(
+    workspace: "Workspace", domain: str, since: datetime | None, until: datetime | None, choices: "Mapping[str, Any]"
+) -> "Days":
+    """The days that are compared: of a named school week, if no others are given, those on which it was answered."""
+    from monitoring.drift_days import days_of
+    from monitoring.drift_weeks import days_of_week
+
+    if since is None:
+        schema = workspace.service.schema(domain)
+        return days_of(*days_of_week(workspace, schema, choices["week"], choices["source"]), **choices)
+    return days_of(since.date(), until.date() if until else None, **choices)
 
 
 def _plain_question(
