@@ -18,6 +18,7 @@ from cli.options import (
     OneDomain,
     PolicyFile,
     Problems,
+    SchoolWeek,
     Sheet,
     Since,
     SkipBadRows,
@@ -52,10 +53,7 @@ def drift(
     until: Annotated[
         datetime | None, typer.Option(formats=["%Y-%m-%d"], help="The day after the last; tomorrow if none.")
     ] = None,
-    week: Annotated[
-        str | None,
-        typer.Option(metavar="WEEK", help="A school week (2025-26 W07), with the same week of earlier years."),
-    ] = None,
+    week: SchoolWeek = None,
     source: Annotated[
         Literal["predictions", "labeled", "unlabeled"], typer.Option(help="Predictions, or batches of a kind.")
     ] = "predictions",
@@ -80,8 +78,7 @@ def drift(
     skip_bad_rows: SkipBadRows = False,
     problems: Problems = None,
 ) -> None:
-    """Compare a file (--current; values out of range are findings), the days from --since on, or a school --week, with
-    the past."""
+    """Compare a file (--current; out of range is a finding), days (--since) or a school --week with the past."""
     from monitoring.drift_files import ReportOptions, report_file
     from monitoring.drift_monitor import report_days
 

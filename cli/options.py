@@ -36,6 +36,10 @@ PolicyFile = Annotated[
     Path | None,
     typer.Option("--policy", exists=True, dir_okay=False, help="Rules, a TOML file; the defaults if none."),
 ]
+SchoolWeek = Annotated[
+    str | None,
+    typer.Option("--week", metavar="WEEK", help="A school week (2025-26 W07), with the same week of earlier years."),
+]
 Cluster = Annotated[
     str | None,
     typer.Option(metavar="tcp://HOST:PORT", help="Let a Dask scheduler's workers do it; the result is the same."),
