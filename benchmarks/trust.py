@@ -7,7 +7,7 @@ with its seals in seconds.
 import argparse
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.district import district_figures
-from benchmarks.result import Figure, write_results
+from benchmarks.result import Figure, print_figures, replace_results, write_results
 from clock import new_id, now
 from database.open import open_store
 from database.pairs import Pair
@@ -44,10 +44,13 @@ BEGIN = datetime(2026, 3, 1, tzinfo=UTC)
 def main(given: Sequence[str] = ()) -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--quick", action="store_true", help="a tenth of the runs")
-    runs = 200 if parser.parse_args(given).quick else 2_000
-    rows = 100_000 if runs < 2_000 else 1_000_000
-    district = [] if runs < 2_000 else district_figures()
-    write_results("trust", [*fairness_figures(runs), *effect_figures(runs // 2), *seal_figures(rows), *district])
+    parser.add_argument("--only", action="append", choices=PARTS, help="one part; again for more")
+    options = parser.parse_args(given)
+    for_all = {"runs": 200, "rows": 100_000} if options.quick else {"runs": 2_000, "rows": 1_000_000}
+    wanted = options.only or [name for name in PARTS if name != "district" or not options.quick]
+    figures = [figure for name in wanted for figure in PARTS[name](**for_all)]
+    keep = print_figures if options.quick else replace_results if options.only else write_results
+    keep("trust", figures)
 
 
 def effect_figures(runs: int) -> list[Figure]:
@@ -169,6 +172,14 @@ def columns() -> EvidenceColumns:
         after = at + timedelta(days=30)
         pairs.append(Pair(asked, Outcome(domain="class", target="mark", value=10.0, at=after, student=f"s{number}")))
     return columns_of(MARK, pairs, protected=["sex"])
+
+
+PARTS: dict[str, Callable[..., list[Figure]]] = {
+    "fairness": lambda runs, **_: fairness_figures(runs),
+    "effects": lambda runs, **_: effect_figures(runs // 2),
+    "seals": lambda rows, **_: seal_figures(rows),
+    "district": lambda **_: district_figures(),
+}
 
 
 if __name__ == "__main__":

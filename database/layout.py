@@ -3,8 +3,9 @@
 Both stores use the same layouts, so that they keep the same things. Nothing here knows a database.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
+from itertools import repeat
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -91,6 +92,8 @@ class Layout:
             for place, field in enumerate(fields)
             if field.name in MOSTLY_EMPTY
         ]
+        # Takes its fields by place, in a tenth of the time, and is written as the record is.
+        self._written = msgspec.defstruct(record.__name__, [(name, Any) for name in self.names], gc=False)
 
     def pack(self, record: Any) -> list[Flat]:
         """The flat values of `record`."""
@@ -134,18 +137,32 @@ class Layout:
         """As `unpack` of each, by column: texts of a column are read at once, which takes half the time."""
         if not rows:
             return []
-        columns: list[Sequence[Any]] = list(zip(*rows, strict=True))
         try:
-            for place in self._times:
-                columns[place] = tuple([None if at is None else instant(at) for at in columns[place]])
-            for place, decoder in self._lists:
-                columns[place] = decoder.decode(f"[{','.join(columns[place])}]")
-            for place, one in self._mostly_empty:
-                columns[place] = tuple([one.decode(text) if text else () for text in columns[place]])
-            record, names = self.record, self.names
+            columns, record, names = self._unpack_columns(rows), self.record, self.names
             return [record(**dict(zip(names, values, strict=True))) for values in zip(*columns, strict=True)]
         except (ValueError, TypeError, OverflowError):
             return [self.unpack(row) for row in rows]  # which says whose row cannot be read
+
+    def write_rows(self, rows: Sequence[Sequence[Any]]) -> tuple[list[Any], list[bytes]]:
+        """What has the fields of the records of these rows, and `write_json` of each, without making records: in a
+        third of the time. JSON writes a line break within a text as an escape."""
+        if not rows:
+            return [], []
+        try:
+            alike = list(map(self._written, *self._unpack_columns(rows)))
+        except (ValueError, TypeError, OverflowError):
+            alike = [self.unpack(row) for row in rows]
+        return alike, CANONICAL.encode_lines(alike).split(b"\n")[:-1]
+
+    def _unpack_columns(self, rows: Sequence[Sequence[Any]]) -> list[Sequence[Any]]:
+        columns: list[Sequence[Any]] = list(zip(*rows, strict=True))
+        for place in self._times:
+            columns[place] = instants(columns[place])
+        for place, decoder in self._lists:
+            columns[place] = decoder.decode(f"[{','.join(columns[place])}]")
+        for place, one in self._mostly_empty:
+            columns[place] = [one.decode(text) if text else () for text in columns[place]]
+        return columns
 
 
 def _damaged(what: str) -> Damaged:
@@ -316,6 +333,13 @@ def instant(at: int) -> datetime:
     return EPOCH + timedelta(microseconds=at)
 
 
+def instants(given: Sequence[int | None]) -> list[datetime | None]:
+    """`instant` of each that there is."""
+    if None in given:
+        return [None if at is None else instant(at) for at in given]
+    return list(map(EPOCH.__add__, map(timedelta, repeat(0), repeat(0), given)))  # type: ignore[arg-type]  # no None
+
+
 def calendar_day(number: int) -> date:
     """The day (UTC) that begins so many days after 1970 does."""
     return EPOCH.date() + timedelta(days=number)
@@ -335,11 +359,6 @@ def unpack_ids(packed: bytes) -> list[str]:
 def write_json(record: Stored | LabeledRecord) -> bytes:
     """Canonical JSON: equal records give equal bytes, whatever the order of their mappings."""
     return msgspec.json.encode(record, order="sorted")
-
-
-def write_many(records: Sequence[Stored]) -> list[bytes]:
-    """As `write_json` of each, in one go: JSON writes a line break within a text as an escape."""
-    return CANONICAL.encode_lines(records).split(b"\n")[:-1]
 
 
 def read_json(kind: str, document: bytes) -> Any:
@@ -462,17 +481,26 @@ def split_document_key(key: str) -> tuple[str, str]:
     return kind, name
 
 
+_ID: Callable[[Any], str] = attrgetter("id")
+
+KEYS: Mapping[str, Callable[[Any], str]] = {
+    "successions": lambda one: succession_key(one.domain, one.target, one.moment, one.generation),
+    "documents": lambda one: document_key(one.kind, one.name),
+    "chunks": lambda one: row_key(one.blob, one.number),
+    "observations": observation_key,
+    "models": attrgetter("version"),
+}
+"""The export key of a record of a kind; its id where the kind is not named."""
+
+
+def keys_of(kind: str, records: Iterable[Any]) -> list[str]:
+    """`key_of` each."""
+    return list(map(KEYS.get(kind, _ID), records))
+
+
 def key_of(kind: str, record: Any) -> str:
     """The export key of a record of any kind but batch_rows, whose key also needs the batch."""
-    if kind == "successions":
-        return succession_key(record.domain, record.target, record.moment, record.generation)
-    if kind == "documents":
-        return document_key(record.kind, record.name)
-    if kind == "chunks":
-        return row_key(record.blob, record.number)
-    if kind == "observations":
-        return observation_key(record)
-    return str(record.version if kind == "models" else record.id)
+    return KEYS.get(kind, _ID)(record)
 
 
 def check_finite(predictions: Sequence[Prediction]) -> None:

@@ -48,6 +48,7 @@ from database.layout import (
     cut_block,
     instant,
     key_of,
+    keys_of,
     micros,
     pack_blocks,
     pack_rows,
@@ -64,7 +65,6 @@ from database.layout import (
     unpack_block,
     write_json,
     write_kept,
-    write_many,
     write_statements,
 )
 from database.newest import (
@@ -1582,8 +1582,8 @@ class _SqlExporter:
             statement = statement.where(sa.tuple_(*key) > sa.tuple_(*map(sa.literal, _key_parts(kind, after))))
         rows = self._connection.execute(statement).all()
         if not beside:
-            records = _unpack(self._connection, kind, rows)
-            return list(zip([key_of(kind, record) for record in records], write_many(records), strict=True))
+            records, contents = LAYOUTS[kind].write_rows(rows)
+            return list(zip(keys_of(kind, records), contents, strict=True))
         records = _unpack(self._connection, kind, [row[: -len(beside)] for row in rows])
         found = []
         for row, record in zip(rows, records, strict=True):

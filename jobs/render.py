@@ -1,16 +1,20 @@
 """Schedules, erasures and the history of uploads as text for a terminal. Computes nothing."""
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from rich import box
 from rich.table import Table
 
+from clock import now
 from database.records import Job
 from database.seals import Verified
 from database.uploads import Upload
 from jobs.erasures import Erasure
 from jobs.schedules import ScheduledJob
+
+SEALED_BY = timedelta(hours=1)
+"""Workers seal each minute: a row that waits for longer tells that none does, or that its seal is gone."""
 
 
 def schedules_table(planned: Sequence[ScheduledJob], last: Sequence[Job | None], at: datetime) -> Table:
@@ -27,7 +31,12 @@ def schedules_table(planned: Sequence[ScheduledJob], last: Sequence[Job | None],
 def verified_lines(found: Verified, wrong: Sequence[str]) -> Iterator[str]:
     """What became of comparing the log with its seals; wrong: of anchors."""
     yield f"block {found.number}:{found.digest}" if found.number else "nothing was sealed so far: gradewatch audit seal"
-    yield f"{found.rows:,} rows: {found.sealed:,} as they were sealed, {found.waiting:,} too young to be sealed"
+    yield f"{found.rows:,} rows: {found.sealed:,} as they were sealed, {found.waiting:,} not sealed yet"
+    if found.waiting_since and found.number and now() - found.waiting_since > SEALED_BY:
+        yield (
+            f"the oldest of these is of {found.waiting_since:%Y-%m-%d %H:%M} UTC: no worker runs, or, where one does, "
+            "blocks were cut off the end of the chain"
+        )
     if found.late:
         yield f"{found.late:,} were sealed long after their time"
     if found.erased:

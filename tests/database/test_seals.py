@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from clock import new_id, now
 from database import seals
+from database.errors import Damaged
 from database.layout import key_of, write_json
 from database.seals import (
     AFTER_ERASURE,
@@ -24,6 +25,7 @@ from database.seals import (
     verify,
 )
 from database.store import RecordStore
+from jobs.render import verified_lines
 from tests.database.making import make_access, make_decision, make_event, make_prediction, make_succession
 
 NAMES = {"accesses": "Access", "events": "Event", "decisions": "DecisionRecord"}
@@ -154,6 +156,80 @@ def test_a_block_that_is_gone_is_found(store: RecordStore) -> None:
     assert verify(store).number == 0
     far = noted | {10**12: "0" * 64}  # nobody counts up to it
     assert {one.what for one in verify(store, far).faults} == {f"block {n} of the chain is gone" for n in far}
+
+
+def forge(store: RecordStore, entry: seals.SealEntry) -> None:
+    seals.append_block(store, [entry])
+
+
+@pytest.mark.parametrize("mark", [AFTER_ERASURE, 4, 7, 254, 255])
+def test_a_row_that_was_changed_is_not_covered_by_a_seal_of_another_mark(store: RecordStore, mark: int) -> None:
+    victim = next(one for one in sealed(store) if type(one).__name__ == "Event")
+    put(store, "events", replace(victim, domain="elsewhere"))
+    forge(store, seals._entry_of(replace(victim, domain="elsewhere"), mark))
+    assert set(told(store)) == {"is not what was sealed", "block 3 holds an entry that no sealing writes"}
+
+
+def test_an_entry_of_access_is_not_covered_by_a_mark_that_nothing_counts(store: RecordStore) -> None:
+    victim, *_ = sealed(store)
+    put(store, "accesses", replace(victim, actor="nobody"))
+    forge(store, seals._entry_of(replace(victim, actor="nobody"), 4))
+    assert set(told(store)) == {"is not what was sealed", "block 3 holds an entry that no sealing writes"}
+
+
+def test_entries_of_no_kind_and_rows_kept_until_a_time_to_come_are_faults(store: RecordStore) -> None:
+    sealed(store)
+    forge(store, seals.SealEntry(9, 0, 1, bytes(16), bytes(32)))
+    forge(store, seals.SealEntry(0, seals.FORGOTTEN, seals.micros(now() + 24 * HOUR), bytes(16), bytes(32)))
+    assert told(store) == [f"block {number} holds an entry that no sealing writes" for number in (3, 4)]
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"content": "no base64!"}, {"content": "AAAA"}, {"content": 3}, {"at": "yesterday"}, {"digest": None}, {"at": 5}],
+)
+def test_a_block_that_is_none_any_more_is_told_and_the_others_are_compared(
+    store: RecordStore, changed: dict[str, Any]
+) -> None:
+    rows = sealed(store)
+    put(store, "accesses", replace(rows[-12], actor="nobody"))  # sealed by the second block
+    rewrite(store, 1, **changed)
+    found = told(store)
+    assert "block 1 is not what was sealed" in found
+    assert "is not what was sealed" in found
+
+
+def test_salts_that_are_none_any_more_hide_nothing(store: RecordStore) -> None:
+    sealed(store)
+    [_, second] = blocks(store)
+    document = store.document(SALT_KIND, second.salts)
+    put(store, "documents", replace(document, body={"salts": "no base64!"}))
+    assert told(store) == ["is not what was sealed"] * second.rows
+
+
+def test_what_stands_behind_a_block_that_says_it_is_the_newest_is_read_and_nobody_writes_on(
+    store: RecordStore,
+) -> None:
+    sealed(store)
+    first = store.document(BLOCK_KIND, "000000001")
+    put(store, "documents", replace(first, at=now() + HOUR, body={**first.body, "at": seals.micros(now() + HOUR)}))
+    assert told(store)[0] == "block 1 is not what was sealed"
+    assert verify(store).number == 2
+    with pytest.raises(Damaged):
+        seals.append_block(store, ())
+    put(store, "documents", replace(first, at=now() + HOUR))
+    with pytest.raises(Damaged):
+        seals.append_block(store, ())
+
+
+def test_an_end_that_was_cut_off_leaves_rows_that_wait_for_long(store: RecordStore) -> None:
+    sealed(store)
+    noted = {one.number: one.digest for one in blocks(store)}
+    store.remove_document(BLOCK_KIND, "000000002")
+    found = verify(store)
+    assert (found.whole, found.waiting, found.waiting_since) == (True, 12, BEGUN + 2 * HOUR)
+    assert any("cut off the end" in line for line in verified_lines(found, []))
+    assert [one.what for one in verify(store, noted).faults] == ["block 2 of the chain is gone"]
 
 
 def test_an_erasure_leaves_a_tombstone_and_nobody_can_guess_whom_it_was_about(store: RecordStore) -> None:
