@@ -132,6 +132,8 @@ class Settings(BaseModel):
     purpose, intended_users: what this installation is for, and who may act on its answers, in words.
     dashboard_url: where people find the dashboard; the API's first page leads there.
     student_view: whether users of the roles student and guardian may sign in. contact: whom they may ask.
+    objecting: how they object, in words. misuses: what answers must not be used for beside what is always so, with
+    semicolons. provider: name and address of who answers for the system here.
     auth: whether callers must say who they are; off answers this machine only. token_secret: key of the access tokens,
     32 bytes or more; another one ends them all. token_minutes: how long a token or an idle session lives.
     sign_on: a file that says by which OpenID provider people sign on, and what its claims give them; sign_on_secret:
@@ -179,6 +181,9 @@ class Settings(BaseModel):
     dashboard_url: str = ""
     student_view: Literal["off", "on"] = "off"
     contact: str = ""
+    misuses: str = Field(default="", max_length=500)
+    provider: str = Field(default="", max_length=500)
+    objecting: str = Field(default="", max_length=500)
     auth: Literal["off", "on"] = "off"
     token_secret: SecretStr | None = None
     token_minutes: int = Field(default=30, ge=1, le=1440)
@@ -391,7 +396,31 @@ class Settings(BaseModel):
 
     def intended_purpose(self) -> IntendedPurpose:
         """What this installation is for."""
-        return IntendedPurpose(purpose=self.purpose, users=self.intended_users)
+        misuses = tuple(one for one in (part.strip() for part in self.misuses.split(";")) if one)
+        return IntendedPurpose(
+            purpose=self.purpose,
+            users=self.intended_users,
+            misuses=misuses,
+            objecting=self.objecting,
+            provider=self.provider,
+        )
+
+    def running(self) -> dict[str, str]:
+        """How this installation is set up, in words, for whoever reads of it elsewhere: no secret, no address."""
+        from importlib.metadata import version
+
+        return {
+            "version": version("gradewatch"),
+            "environment": self.environment,
+            "callers and visitors say who they are": self.auth,
+            "database": self.database_url.partition(":")[0] or "sqlite",
+            "entries of access are kept for": f"{self.keep_accesses} days" if self.keep_accesses else "ever",
+            "what a kept answer survives": "power loss" if self.durability == "full" else "a killed process",
+            "training in the service": self.training,
+            "new rows that start a training": str(self.train_after or "none do"),
+            "students may see what is said of them": self.student_view,
+            "the end of the sealed log is sent outside": "on" if self.send_anchors else "off",
+        }
 
     def periods(self) -> "Periods":
         """For how long each kind of record is kept."""

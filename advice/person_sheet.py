@@ -64,7 +64,7 @@ def person_sheet(source: SheetSource) -> PersonSheet:
         _("Which data it rests on"): _data(source),
         _("What it may be used for"): _use(source),
         _("Whom to ask"): iter([contact_words(source.contact)]),
-        _("How to object"): _objecting(),
+        _("How to object"): _objecting(source.purpose),
     }
     return PersonSheet(
         title=_("About a prediction"),
@@ -158,11 +158,13 @@ def _use(source: SheetSource) -> Iterator[str]:
     else:
         yield _("Who may use it: {users}").format(users=purpose.users)
     yield _("It must not decide who is let in or placed where. It must not be used to punish, or to give marks.")
+    if purpose.misuses:
+        yield _("Here it must not be used for this either: {misuses}.").format(misuses="; ".join(purpose.misuses))
     yield _("People decide. They may not follow the number alone.")
 
 
-def _objecting() -> Iterator[str]:
+def _objecting(purpose: IntendedPurpose) -> Iterator[str]:
     yield _("You may object. You need not say why.")
-    yield _("Tell whoever is named above, or press the button on your page.")
+    yield purpose.objecting or _("Tell whoever is named above, or press the button on your page.")
     yield _("It holds at once: nothing is predicted about you any more. Marks and lessons stay as they are.")
     yield _("You may also ask what is kept about you, and have it put right or erased.")

@@ -28,13 +28,15 @@ def evidence(
 
     if since >= until:
         raise typer.BadParameter("--to is the day after the last: it comes after --from")
-    purpose = Settings().intended_purpose()
+    settings = Settings()
     with opened_workspace() as workspace, steps() as progress:
         names = domain or sorted(workspace.schemas)
         for name in names:
             workspace.service.schema(name)
         progress("reading what is kept")
-        asked = PackQuestion(since.replace(tzinfo=UTC), until.replace(tzinfo=UTC), names, purpose)
+        asked = PackQuestion(
+            since.replace(tzinfo=UTC), until.replace(tzinfo=UTC), names, settings.intended_purpose(), settings.running()
+        )
         content = make_pack(workspace, asked)
         note(workspace.store, actor(), "evidence written", since=f"{since:%Y-%m-%d}", until=f"{until:%Y-%m-%d}")
     output.write_bytes(content)

@@ -24,7 +24,7 @@ from model.bundle_file import SAME_TIME
 from model.card import make_card
 from model.card_forms import write_card
 from model.pauses import PAUSED_EVENT, RESUMED_EVENT
-from model.purpose import MISUSES, IntendedPurpose
+from model.purpose import IntendedPurpose
 from model.registry import load_bundle
 from model.version_names import version_names
 from model.workspace import Workspace
@@ -33,6 +33,8 @@ from monitoring.evidence_archive import EvidenceArchive, Selection
 from monitoring.fairness import judge_fairness
 from monitoring.performance import measure_target, tellable
 from monitoring.warning_policy import policies_in_use, policy_until
+from overview.data_sheet import SheetTime, data_sheet
+from overview.instructions import write_instructions
 from preprocessing.schema import DomainSchema
 
 MOST_OF_A_KIND = 1_000_000
@@ -41,12 +43,14 @@ MOST_OF_A_KIND = 1_000_000
 
 @dataclass(frozen=True)
 class PackQuestion:
-    """What a pack is about: from `since` on and before `until`, in these domains. purpose: of the installation."""
+    """What a pack is about: from `since` on and before `until`, in these domains. purpose: of the installation.
+    running: how it is set up, what to how."""
 
     since: datetime
     until: datetime
     domains: Sequence[str]
     purpose: IntendedPurpose = field(default_factory=IntendedPurpose)
+    running: Mapping[str, str] = field(default_factory=dict)
 
     def covers(self, at: datetime) -> bool:
         return self.since <= at < self.until
@@ -57,26 +61,7 @@ LAWS: tuple[tuple[str, str, str], ...] = (
     ("AI Act 10", "data and data governance", "03-data.json, 05-drift.jsonl"),
     ("AI Act 11", "technical documentation", "02-models/, 03-data.json"),
     ("AI Act 12", "record-keeping", "08-accesses.jsonl, 09-incidents.jsonl, 11-integrity.json"),
-    (
-        "AI Act 13(3)(a)",
-        "who provides it",
-        "01-purpose.json: users; beside it, who you are",
-    ),
-    ("AI Act 13(3)(b)(i)", "intended purpose", "01-purpose.json; 02-models/: What it is for"),
-    (
-        "AI Act 13(3)(b)(ii)",
-        "accuracy and robustness",
-        "02-models/; 04-performance.json; 05-drift.jsonl",
-    ),
-    ("AI Act 13(3)(b)(iii)", "circumstances that bring risks", "02-models/: What it is not for, Where it ends"),
-    ("AI Act 13(3)(b)(iv)", "explaining output", "02-models/: What it looks at; reasons stand beside each answer"),
-    ("AI Act 13(3)(b)(v)", "persons and groups", "04-performance.json: fairness; 02-models/: Groups of students"),
-    ("AI Act 13(3)(b)(vi)", "input data", "03-data.json: columns; 02-models/: What it learned from"),
-    ("AI Act 13(3)(b)(vii)", "reading output", "02-models/: How good it was, Where it ends"),
-    ("AI Act 13(3)(c)", "changes", "06-decisions.jsonl, 10-changes.json"),
-    ("AI Act 13(3)(d)", "human oversight", "07-oversight.json"),
-    ("AI Act 13(3)(e)", "resources, lifetime, maintenance", "02-models/: What it learned from; 10-changes.json"),
-    ("AI Act 13(3)(f)", "logs", "08-accesses.jsonl, 11-integrity.json"),
+    ("AI Act 13", "transparency", "00-index.md: Questions of article 13; 12-instructions.md"),
     ("AI Act 14", "human oversight", "07-oversight.json"),
     ("AI Act 15", "accuracy, robustness, security", "04-performance.json, 05-drift.jsonl, 11-integrity.json"),
     ("AI Act 26", "duties of who deploys", "01-purpose.json, 07-oversight.json, 08-accesses.jsonl"),
@@ -86,6 +71,43 @@ LAWS: tuple[tuple[str, str, str], ...] = (
     ("FERPA 99.32", "disclosures", "08-accesses.jsonl"),
 )
 """Which law asks for what, and where in a pack it stands."""
+
+ARTICLE_13: tuple[tuple[str, str, str], ...] = (
+    ("13(1)", "Can whoever uses it make out what an answer means?", "12-instructions.md: Reading an answer"),
+    ("13(2)", "Are there instructions, and what is in them?", "12-instructions.md"),
+    ("13(3)(a)", "Who provides it, and where are they reached?", "12-instructions.md: Who answers for it"),
+    ("13(3)(b)(i)", "What is it for?", "01-purpose.json: purpose; 12-instructions.md: What it is for"),
+    ("13(3)(b)(ii)", "How good is it, beside what?", "02-models/: How good it was; 04-performance.json: performance"),
+    ("13(3)(b)(ii)", "How sturdy is it when data change?", "05-drift.jsonl; 02-models/: Where it ends"),
+    ("13(3)(b)(ii)", "How is it secured?", "12-instructions.md: Security; 11-integrity.json: blocks"),
+    (
+        "13(3)(b)(iii)",
+        "When does it bring risks to people?",
+        "12-instructions.md: Risks; 02-models/: What it is not for",
+    ),
+    ("13(3)(b)(iv)", "What can it tell of its reasons?", "12-instructions.md: Reasons; 02-models/: What it looks at"),
+    ("13(3)(b)(v)", "How good is it for which groups?", "04-performance.json: fairness; 03-data/: 4 Protected columns"),
+    ("13(3)(b)(vi)", "What must go in?", "03-data/: 3 Columns"),
+    (
+        "13(3)(b)(vi)",
+        "On what was it trained and tested?",
+        "02-models/: What it learned from; 03-data/: 2 What a row is",
+    ),
+    ("13(3)(b)(vii)", "How is an answer to be used?", "12-instructions.md: Using an answer"),
+    (
+        "13(3)(c)",
+        "What changes by itself, and what did?",
+        "12-instructions.md: What changes by itself; 10-changes.json",
+    ),
+    ("13(3)(d)", "How do people oversee it?", "12-instructions.md: Oversight; 07-oversight.json: steps_of_cases"),
+    ("13(3)(e)", "What does it need, how long does it last?", "12-instructions.md: Needs and upkeep"),
+    (
+        "13(3)(f)",
+        "How are logs kept and read?",
+        "12-instructions.md: Logs; 08-accesses.jsonl; 11-integrity.json: blocks",
+    ),
+)
+"""What article 13 of the AI Act asks, and in which part of which file of a pack the answer stands."""
 
 
 def make_pack(workspace: Workspace, asked: PackQuestion) -> bytes:
@@ -114,6 +136,12 @@ def _index(workspace: Workspace, asked: PackQuestion, files: Mapping[str, bytes]
         "|---|---|---|",
         *(f"| {law} | {about} | {where} |" for law, about, where in LAWS),
         "",
+        "## Questions of article 13",
+        "",
+        "| article | question | answered by |",
+        "|---|---|---|",
+        *(f"| {article} | {question} | {where} |" for article, question, where in ARTICLE_13),
+        "",
         "## Files",
         "",
         *(f"- `{name}` ({len(files[name]):,} bytes)" for name in sorted(files)),
@@ -129,8 +157,7 @@ Files = Iterator[tuple[str, bytes]]
 def _purpose(workspace: Workspace, asked: PackQuestion) -> Files:
     schemas = [workspace.schemas[name] for name in asked.domains]
     told = {
-        **msgspec.to_builtins(asked.purpose),
-        "not_for": MISUSES,
+        **asked.purpose.told(),
         "domains": [{"name": one.name, "title": one.title, "description": one.description} for one in schemas],
     }
     yield ".json", _json(told)
@@ -168,6 +195,8 @@ def _data(workspace: Workspace, asked: PackQuestion) -> Files:
         ]
         counted = workspace.store.count_predictions(name, since=asked.since, until=asked.until)
         told.append({"domain": name, "columns": _columns(schema), "files": files, "predictions": counted})
+        sheet = data_sheet(workspace.store, schema, SheetTime(asked.since, asked.until), asked.purpose)
+        yield f"/{name}.md", sheet.encode()
     yield ".json", _json(told)
 
 
@@ -266,6 +295,9 @@ def _integrity(workspace: Workspace, asked: PackQuestion) -> Files:
     store, first, last = workspace.store, asked.since.timestamp() * 1e6, asked.until.timestamp() * 1e6
     chained = [one for one in blocks(store) if first <= one.at < last]
     told = {
+        "what": "blocks of the sealed log that were made in this time"
+        if chained
+        else "in this time nothing was sealed",
         "blocks": [{"number": one.number, "digest": one.digest, "rows": one.rows} for one in chained],
         "anchors": [
             {"artifact": name, **msgspec.to_builtins(one)} for name, one in anchors(store) if asked.covers(one.at)
@@ -275,6 +307,11 @@ def _integrity(workspace: Workspace, asked: PackQuestion) -> Files:
         "wrong_anchors": wrong,
     }
     yield ".json", _json(told)
+
+
+def _instructions(workspace: Workspace, asked: PackQuestion) -> Files:
+    schemas = [workspace.schemas[name] for name in asked.domains]
+    yield ".md", write_instructions(schemas, asked.purpose, asked.running).encode()
 
 
 PARTS: Mapping[str, Callable[[Workspace, PackQuestion], Files]] = {
@@ -289,6 +326,7 @@ PARTS: Mapping[str, Callable[[Workspace, PackQuestion], Files]] = {
     "09-incidents": _incidents,
     "10-changes": _changes,
     "11-integrity": _integrity,
+    "12-instructions": _instructions,
 }
 """What a pack is made of, in its order."""
 

@@ -16,7 +16,7 @@ from api.fast.older_forms import FORM, OLDER_CALLS, OURS, OlderCall
 from api.routes.dependencies import SCHEME
 from api.schemas import DESCRIBED
 from api.state import ServiceState
-from model.purpose import MISUSES, IntendedPurpose
+from model.purpose import IntendedPurpose
 from preprocessing.schema import DomainSchema, Target
 from preprocessing.validation.row_type import example_row, row_type, type_name
 
@@ -127,7 +127,7 @@ def _described(app: FastAPI, *, once: bool) -> Document:
     state: ServiceState | None = app.state.service_state
     schemas = list(state.workspace.schemas.values()) if state else []
     purpose = state.settings.intended_purpose() if state else IntendedPurpose()
-    document["info"]["x-intended-purpose"] = {**msgspec.to_builtins(purpose), "not_for": MISUSES}
+    document["info"]["x-intended-purpose"] = purpose.told()
     return _complete(document, schemas, signing_in=state is None or state.credentials is not None, once=once)
 
 

@@ -61,11 +61,18 @@ def test_a_sheet_has_every_part_and_is_read_by_most(spoken: str) -> None:
 
 def test_a_sheet_says_what_it_does_not_know_and_what_the_institution_says() -> None:
     said = asked(value=None, interval=None, out_of_range=("absences",))
-    own = IntendedPurpose(purpose="Planning tutoring.", users="Tutors.")
+    own = IntendedPurpose(
+        purpose="Planning tutoring.", users="Tutors.", misuses=("choosing bursaries",), objecting="Ring 112."
+    )
     parts = {one.title: " ".join(one.sentences) for one in person_sheet(source(said, factors=(), purpose=own)).parts}
     assert "So it is a guess" in parts["What is not known"]
     assert "Not known at that time: " in parts["What is not known"]
     assert "No reasons" in parts["The main reasons"]
     assert parts["What it may be used for"].startswith("Planning tutoring. Who may use it: Tutors.")
+    assert "either: choosing bursaries." in parts["What it may be used for"]
+    assert "Ring 112." in parts["How to object"]
+    assert "named above" not in parts["How to object"]
+    asked_of = person_sheet(source(said, contact="Ask Ann, room 12.")).parts
+    assert [one.sentences for one in asked_of if one.title == "Whom to ask"] == [("Ask Ann, room 12.",)]
     rule = asked(model="rule-" + "m" * 12)
     assert any("plain rule" in one for part in person_sheet(source(rule)).parts for one in part.sentences)

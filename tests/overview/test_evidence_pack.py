@@ -2,14 +2,17 @@
 
 import io
 import json
+import re
 import zipfile
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from clock import now
 from jobs.anchors import anchor
 from model.pauses import pause, resume
+from model.purpose import IntendedPurpose
 from model.workspace import Workspace
-from overview.evidence_pack import LAWS, PARTS, PackQuestion, make_pack
+from overview.evidence_pack import ARTICLE_13, LAWS, PARTS, PackQuestion, make_pack
 from tests.database.making import make_access, make_decision, make_event, make_succession
 from tests.training.making import SCHEMA
 
@@ -22,7 +25,7 @@ def opened(content: bytes) -> dict[str, bytes]:
 
 
 def asked(since: datetime, until: datetime) -> PackQuestion:
-    return PackQuestion(since, until, [SCHEMA.name])
+    return PackQuestion(since, until, [SCHEMA.name], IntendedPurpose(provider="The College, Ministry Street 1"))
 
 
 def test_a_pack_holds_what_its_table_names_and_is_the_same_again(workspace: Workspace) -> None:
@@ -35,10 +38,18 @@ def test_a_pack_holds_what_its_table_names_and_is_the_same_again(workspace: Work
     until = now()
     content = make_pack(workspace, asked(at - 2.5 * HOUR, until))
     files = opened(content)
-    for _law, _about, where in LAWS:
-        for name in where.replace(";", ",").split(","):
-            place = name.split(":")[0].strip()
-            assert any(one.startswith(place) for one in files) or not place[0].isdigit(), place
+    for _law, _about, where in (*LAWS, *ARTICLE_13):
+        for name in re.split("[;,] (?=[0-9])", where):
+            place, _, part = name.partition(": ")
+            assert any(one.startswith(place) and part.encode() in text for one, text in files.items()), name
+    told = files["12-instructions.md"].decode()
+    assert "Ministry Street 1" in told
+    assert told.count("## ") == 12
+    page = (Path(__file__).parents[2] / "docs/how-to/write-evidence.md").read_text(encoding="utf-8")
+    for article, question, where in ARTICLE_13:
+        line = f"| {article} | {question} | {where} |"
+        assert line in page
+        assert line in files["00-index.md"].decode()
     assert {name[:2] for name in files} == {"00", *(name[:2] for name in PARTS)}
     lines = [json.loads(line) for line in files["08-accesses.jsonl"].splitlines()]
     assert [one["actor"] for one in lines] == ["hour 2", "hour 1"]
