@@ -38,8 +38,10 @@ NO_COUNTERPART = 0.02
 IMPLAUSIBLE = 0.8
 """Standard deviations of the outcome: what schools do has hardly ever done more (Kraft 2020)."""
 FOLDS = 5
-FAR_APART = 1.0
+FAR_APART = 0.5
 """Standard deviations from whoever is farthest of them, from which on nobody is like a student."""
+OVERLAP = 0.1
+"""Students whose chance of being helped is nearer to 0 or 1 are compared with nobody (Crump and others 2009)."""
 COUNTERPARTS = 4
 """Students who were not helped, beside each who was."""
 COMPARED_AT_ONCE = 500
@@ -143,11 +145,17 @@ def doubly_robust(
 
     known: (n, columns) of what was known of each before. who: (n,) numbers of the students, where some stand there more
     than once. Right where either who is helped or what becomes of students
-    follows from it (augmented inverse weighting with cross-fitting; Chernozhukov and others 2018)."""
+    follows from it (augmented inverse weighting with cross-fitting; Chernozhukov and others 2018). Among students of
+    whom some like them were helped and some were not: a line drawn to the others would be made up."""
     counts = {"helped": int(helped.sum()), "others": int((~helped).sum())}
     if min(counts.values()) < FEWEST_COMPARED:
         return _nothing("doubly robust", counts)
-    X = np.column_stack([np.ones(len(known)), (known - known.mean(0)) / np.maximum(known.std(0), 1e-9)])
+    alike = _alike(known, helped)
+    known, helped, outcome, who = known[alike], helped[alike], outcome[alike], None if who is None else who[alike]
+    counts = {"helped": int(helped.sum()), "others": int((~helped).sum())}
+    if min(counts.values()) < FEWEST_COMPARED:
+        return _nothing("doubly robust", counts)
+    X = _standardised(known)
     fold = np.random.default_rng(seed).permutation(len(X)) % FOLDS
     share, with_help, without = (np.zeros(len(X)) for _ in range(3))
     for number in range(FOLDS):
@@ -156,9 +164,7 @@ def doubly_robust(
         for place, group in ((with_help, helped), (without, ~helped)):
             place[mine] = X[mine] @ _line(X[rest & group], outcome[rest & group])
     told = _warnings(len(X))
-    lost = (share < NO_COUNTERPART) | (share > 1 - NO_COUNTERPART)
-    if lost.any():
-        told.append(f"{int(lost.sum()):,} students have no counterpart: nobody like them was helped, or was not")
+    told += _left_out(alike)
     share = np.clip(share, NO_COUNTERPART, 1 - NO_COUNTERPART)
     scores = with_help - without
     scores += np.where(helped, (outcome - with_help) / share, -(outcome - without) / (1 - share))
@@ -171,26 +177,52 @@ def matched(known: Floats, helped: Mask, outcome: Floats, who: Integers | None =
 
     known, who: as of `doubly_robust`. Four counterparts each, who may serve again, the rest of what parts them taken
     away by a line through the others, and the variance of Abadie and Imbens (2006, 2011), with what goes together by
-    student."""
+    student. Whoever has no four near by is left out: what a line says of them so far from the others is made up."""
     counts = {"helped": int(helped.sum()), "others": int((~helped).sum())}
     if min(counts.values()) < FEWEST_COMPARED:
         return _nothing("matched", counts)
-    X = _whitened(known)
+    X, alike = _whitened(known), _alike(known, helped)
+    X, helped, outcome, who = X[alike], helped[alike], outcome[alike], None if who is None else who[alike]
+    counts = {"helped": int(helped.sum()), "others": int((~helped).sum())}
+    if min(counts.values()) < FEWEST_COMPARED:
+        return _nothing("matched", counts)
     near, far = _nearest(X[helped], X[~helped], COUNTERPARTS)
+    like = far <= FAR_APART
+    counts["helped"], near = int(like.sum()), near[like]
+    if min(counts.values()) < FEWEST_COMPARED:
+        return _nothing("matched", counts)
     line = np.column_stack([np.ones(len(X)), X])
     expected = line @ _line(line[~helped], outcome[~helped])
-    left, others = outcome[helped] - expected[helped], (outcome - expected)[~helped]
+    left, others = (outcome - expected)[helped][like], (outcome - expected)[~helped]
     gaps = left - others[near].mean(1)
     used = np.bincount(near.ravel(), minlength=len(others)) / COUNTERPARTS
     twice = np.bincount(near.ravel(), minlength=len(others)) / COUNTERPARTS**2
-    beside, _ = _nearest(X[~helped], X[~helped], COUNTERPARTS + 1)  # the first is oneself
-    noise = COUNTERPARTS / (COUNTERPARTS + 1) * (others - others[beside[:, 1:]].mean(1)) ** 2
-    error, units = _error_of_mean(gaps, None if who is None else who[helped])
-    error = float(np.sqrt(error**2 + ((used**2 - twice) * noise).sum() / len(gaps) ** 2))
-    told = _warnings(len(X))
-    if lost := int((far > FAR_APART).sum()):
-        told.append(f"{lost:,} of those who were helped have nobody like them among the others")
+    serve = np.flatnonzero(used)
+    beside, _ = _nearest(X[~helped][serve], X[~helped], COUNTERPARTS + 1)  # the first is oneself
+    noise = COUNTERPARTS / (COUNTERPARTS + 1) * (others[serve] - others[beside[:, 1:]].mean(1)) ** 2
+    error, units = _error_of_mean(gaps, None if who is None else who[helped][like])
+    error = float(np.sqrt(error**2 + ((used**2 - twice)[serve] * noise).sum() / len(gaps) ** 2))
+    told = [*_warnings(len(gaps) + len(serve)), *_left_out(alike)]
+    if lost := int((~like).sum()):
+        told.append(f"{lost:,} of those who were helped are left out: nobody like them is among the others")
     return _effect("matched", float(gaps.mean()), error, units - X.shape[1] - 1, counts, told, outcome)
+
+
+def _alike(known: Floats, helped: Mask) -> Mask:
+    """Students of whom some like them were helped and some were not."""
+    X = _standardised(known)
+    chance = _chance(X, _logistic(X, helped))
+    return np.asarray((chance >= OVERLAP) & (chance <= 1 - OVERLAP))
+
+
+def _left_out(alike: Mask) -> list[str]:
+    lost = int((~alike).sum())
+    return [f"{lost:,} students are left out: nearly all who are like them were helped, or nearly none"] if lost else []
+
+
+def _standardised(known: Floats) -> Floats:
+    """With a column of ones before."""
+    return np.column_stack([np.ones(len(known)), (known - known.mean(0)) / np.maximum(known.std(0), 1e-9)])
 
 
 def _whitened(known: Floats) -> Floats:

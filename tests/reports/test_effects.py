@@ -58,17 +58,35 @@ def test_the_effect_of_slots_by_lot_and_that_beside_counterparts_lie_within_thei
     assert min(held) >= 0.86 * runs
 
 
+def test_who_is_helped_by_capacity_has_counterparts_at_its_edge_alone_and_the_rest_is_left_out() -> None:
+    """Below the edge all are helped, and what becomes of them bends: lines through the others would miss by .3."""
+    draw, found = np.random.default_rng(5), []
+    for _ in range(12):
+        ability = np.sort(draw.normal(0, 1, 1200))
+        helped = (np.arange(1200) < 120) | ((np.arange(1200) < 240) & (draw.random(1200) < 0.5))
+        outcome = 10 + 2 * ability - 0.4 * np.minimum(ability, 0) ** 2 + draw.normal(0, 1.5, 1200) + 1.0 * helped
+        found += [way(ability[:, None], helped, outcome) for way in (matched, doubly_robust)]
+    assert np.mean([one.effect for one in found]) == pytest.approx(1.0, abs=0.12)
+    assert np.mean([one.low <= 1.0 <= one.high for one in found]) >= 0.85
+    assert all("left out" in one.warnings[-1] for one in found)
+
+
 def test_what_speaks_against_an_effect_is_said() -> None:
     draw = np.random.default_rng(2)
     known, helped = draw.normal(0, 1, (150, 1)), np.arange(150) < 40
     jump = doubly_robust(known, helped, 10 + 9.0 * helped + draw.normal(0, 0.1, 150))
     assert [any(word in told for told in jump.warnings) for word in ("are few", "implausible")] == [True, True]
-    far = matched(np.where(helped, 9.0, 0.0)[:, None] + known, helped, known[:, 0])
-    assert any("nobody like them" in told for told in far.warnings)
+    far = matched(np.where(np.arange(150) < 5, 9.0, 0.0)[:, None] + known, helped, known[:, 0])
+    assert far.warnings[-1].startswith("5 of those who were helped are left out")
+    assert far.helped == 35
+    nobody = matched(np.where(helped, 9.0, 0.0)[:, None] + known, helped, known[:, 0])
+    assert (nobody.effect, nobody.helped) == (None, 0)
     alone = by_lot(np.arange(150) // 2, np.arange(150) % 2 == 0, helped, known[:, 0])
     assert (alone.effect, alone.helped) == (None, 0), "pairs tell no spread"
     parted = np.where(helped, 3.0, -3.0)[:, None] + known
-    assert any("no counterpart" in told for told in doubly_robust(parted, helped, known[:, 0]).warnings)
+    assert doubly_robust(parted, helped, known[:, 0]).effect is None
+    apart = np.where(np.arange(150) < 5, 6.0, 0.0)[:, None] + known
+    assert any("are left out" in told for told in doubly_robust(apart, helped, known[:, 0]).warnings)
     chance = draw.random(400)
     unled = at_threshold(chance, draw.random(400) < 0.5, chance > 2, draw.normal(0, 1, 400), 0.5)
     assert len(unled.warnings) == 2
