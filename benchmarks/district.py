@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,10 +19,8 @@ import polars as pl
 from benchmarks.result import Figure, print_figures
 from clock import now
 
-SCHOOLS, A_SCHOOL, LEARNED, WINDOW = 50, 400, 4_000, 6_000
 BIAS, HELP = 1.0, 1.0
 """Points: what boys end below girls of the same record, whom no model tells apart; what help adds."""
-CAPACITY, BY_LOT = 60, 30
 DOMAIN = """
 name = "district"
 title = "A simulated district"
@@ -59,10 +58,41 @@ naive = ["midterm"]
 """
 
 
+class Size(NamedTuple):
+    """Of a district. learned: rows of the year before, and of each feed; window: records that a retraining reads.
+    capacity: whom each school may warn of, by_lot: slots of these at the edge. near: how far a bias may be told from
+    what it is, in points."""
+
+    schools: int = 50
+    a_school: int = 400
+    learned: int = 4_000
+    window: int = 6_000
+    capacity: int = 60
+    by_lot: int = 30
+    near: float = 0.1
+
+    @property
+    def students(self) -> int:
+        return self.schools * self.a_school
+
+
+Command = Callable[[Sequence[str], Mapping[str, str]], tuple[int, str, str]]
+"""Runs a command with these settings: exit code, what it prints, and what it says beside."""
+
+
+def in_a_process(words: Sequence[str], settings: Mapping[str, str]) -> tuple[int, str, str]:
+    """As people run commands."""
+    command = [sys.executable, "-m", "cli.main", *words]
+    done = subprocess.run(command, env=os.environ | settings, capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout, done.stderr
+
+
 class District(NamedTuple):
-    """A district's folder, and how its commands are asked."""
+    """A district's folder, its size, and how its commands are run."""
 
     folder: Path
+    size: Size = Size()
+    command: Command = in_a_process
 
     def run(self, *words: str, fails: bool = False) -> str:
         """What a command prints. Raises RuntimeError where it fails and was not to."""
@@ -70,11 +100,10 @@ class District(NamedTuple):
             "GRADEWATCH_DATA_DIR": str(self.folder / "data"),
             "GRADEWATCH_DOMAINS_DIR": str(self.folder / "domains"),
         }
-        command = [sys.executable, "-m", "cli.main", *words]
-        done = subprocess.run(command, env=os.environ | home, capture_output=True, text=True, check=False)
-        if done.returncode and not fails:
-            raise RuntimeError(f"{' '.join(words)}: {done.stderr[-2000:]}{done.stdout[-2000:]}")
-        return done.stdout
+        code, printed, beside = self.command(words, home)
+        if code and not fails:
+            raise RuntimeError(f"{' '.join(words)}: {beside[-2000:]}{printed[-2000:]}")
+        return printed
 
     def asked(self, *words: str, fails: bool = False) -> Any:
         """The JSON that a command prints."""
@@ -90,14 +119,14 @@ class District(NamedTuple):
         return self.file(name)
 
 
-def district_figures() -> list[Figure]:
+def district_figures(size: Size = Size(), command: Command = in_a_process) -> list[Figure]:  # noqa: B008 (frozen)
     """What is found of what is known to be there."""
     draw = np.random.default_rng(20)
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "domains").mkdir()
         (Path(folder) / "domains" / "district.toml").write_text(DOMAIN, encoding="utf-8")
-        district = District(Path(folder))
-        before, answered = students(draw, LEARNED, "2025"), students(draw, SCHOOLS * A_SCHOOL, "2026")
+        district = District(Path(folder), size, command)
+        before, answered = students(draw, size, size.learned, "2025"), students(draw, size, size.students, "2026")
         district.run("train", "-d", "district", "--data", district.write("before.csv", before))
         asked = ["-d", "district", "-o", district.file("answers.csv"), "--keep", "student"]
         district.run("predict", district.write("now.csv", answered.drop("mark")), *asked)
@@ -113,12 +142,12 @@ def district_figures() -> list[Figure]:
         ]
 
 
-def students(draw: np.random.Generator, n: int, year: str) -> pl.DataFrame:
+def students(draw: np.random.Generator, size: Size, n: int, year: str) -> pl.DataFrame:
     """So many students of a year, each school a little of its own."""
     ability, boys = draw.normal(0, 1, n), draw.random(n) < 0.5
-    school = np.arange(n) % SCHOOLS
+    school = np.arange(n) % size.schools
     absences = np.clip(draw.gamma(2, 5, n) - 3 * ability, 0, 90)
-    level = np.random.default_rng(7).normal(0, 0.4, SCHOOLS)[school]
+    level = np.random.default_rng(7).normal(0, 0.4, size.schools)[school]
     midterm = np.clip(11 + 3 * ability + draw.normal(0, 1.2, n), 0, 20)
     mark = 11.4 + 2.8 * ability - 0.05 * absences + level + BIAS * (0.5 - boys) + draw.normal(0, 1.3, n)
     return pl.DataFrame(
@@ -137,8 +166,9 @@ def students(draw: np.random.Generator, n: int, year: str) -> pl.DataFrame:
 def _help(district: District) -> set[str]:
     """Warn by a capacity of each school, some slots by lot, and help whoever is warned of; whom. Lists know pseudonyms
     alone; the file of answers has both."""
-    policy = ["-d", "district", "--capacity", str(CAPACITY), "--by-lot", str(BY_LOT), "--seed", "11"]
-    district.run("warnings", "activate", *policy, "--reason", "sixty places in each school")
+    places, lots = str(district.size.capacity), str(district.size.by_lot)
+    policy = ["-d", "district", "--capacity", places, "--by-lot", lots, "--seed", "11"]
+    district.run("warnings", "activate", *policy, "--reason", f"{places} places in each school")
     district.run("warnings", "draw", "-d", "district")
     district.run("warnings", "draws", "-d", "district")
     warned = [one[0][0] for one in district.asked("warnings", "list", "-d", "district")]
@@ -162,8 +192,8 @@ def _bias(district: District) -> list[Figure]:
             "district: answers about boys too high, beside girls",
             sized,
             "points",
-            f"{BIAS:g} ± 0.1",
-            abs(sized - BIAS) <= 0.1,
+            f"{BIAS:g} ± {district.size.near:g}",
+            abs(sized - BIAS) <= district.size.near,
             how,
         ),
         Figure(
@@ -194,11 +224,11 @@ def _effect(district: District) -> list[Figure]:
 
 def _learning(district: District, helped: int) -> list[Figure]:
     """Whoever was helped teaches nothing; that their share grew is told."""
-    (district.folder / "rules.toml").write_text(f"[training]\nwindow = {WINDOW}\n", encoding="utf-8")
+    (district.folder / "rules.toml").write_text(f"[training]\nwindow = {district.size.window}\n", encoding="utf-8")
     district.run("retrain", "-d", "district", "--policy", district.file("rules.toml"))
     (event,) = [one for one in district.asked("conditions", "list") if one["kind"] == "helped share"]
     told = event["figures"]
-    share, left_out, true = told["share"], told["left_out"], helped / (SCHOOLS * A_SCHOOL)
+    share, left_out, true = told["share"], told["left_out"], helped / district.size.students
     how = f"the newest {told['records']:,} records; of all {true:.3f} are of helped students"
     taught, near = told["helped"] - left_out, abs(share - true) <= 0.02
     return [
@@ -209,7 +239,7 @@ def _learning(district: District, helped: int) -> list[Figure]:
 
 def _feeds(district: District, draw: np.random.Generator) -> list[Figure]:
     """A feed with absences in hours instead of days, and one whose marks stand upside down."""
-    later = students(draw, LEARNED, "2027")
+    later = students(draw, district.size, district.size.learned, "2027")
     hours = later.with_columns(absences=(pl.col("absences") * 6).clip(0, 90)).drop("mark")
     report = district.asked("drift", "-d", "district", "--current", district.write("hours.csv", hours), fails=True)
     flagged = {one["column"] for one in report["columns"] if one["verdict"] in ("drift", "changed clearly")}
@@ -225,7 +255,7 @@ def _feeds(district: District, draw: np.random.Generator) -> list[Figure]:
             "reports",
             "1",
             named,
-            f"{LEARNED:,} rows",
+            f"{district.size.learned:,} rows",
         ),
         Figure(
             "district: promotions by a feed of marks upside down",
@@ -233,7 +263,7 @@ def _feeds(district: District, draw: np.random.Generator) -> list[Figure]:
             "promotions",
             "0",
             same,
-            f"{LEARNED:,} rows",
+            f"{district.size.learned:,} rows",
         ),
     ]
 

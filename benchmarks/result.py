@@ -88,22 +88,30 @@ def read_results(name: str) -> Results | None:
 
 def write_results(name: str, figures: Sequence[Figure]) -> None:
     """Keep the figures of one benchmark, and on what they were measured, and print them."""
-    RESULTS.mkdir(exist_ok=True)
-    results = Results(this_machine(), tuple(figures))
-    (RESULTS / f"{name}.json").write_bytes(msgspec.json.format(msgspec.json.encode(results), indent=1) + b"\n")
-    PAGE.write_text(page(), encoding="utf-8")
+    _keep(name, Results(this_machine(), tuple(figures)))
     print_figures(name, figures)
 
 
+def _keep(name: str, results: Results) -> None:
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / f"{name}.json").write_bytes(msgspec.json.format(msgspec.json.encode(results), indent=1) + b"\n")
+    PAGE.write_text(page(), encoding="utf-8")
+
+
 def replace_results(name: str, figures: Sequence[Figure]) -> None:
-    """Keep figures in the place of those that are called so, which must have been measured on this very machine."""
-    known = read_results(name)
-    if known is None or known.machine != this_machine():
-        print("the kept figures are of another machine: these are shown and not kept")
-        print_figures(name, figures)
+    """Keep figures in the place of those that are called so; measured on another machine than these, they say on
+    which."""
+    known, machine = read_results(name), this_machine()
+    if known is None:
+        write_results(name, figures)
         return
+    if known.machine != machine:
+        where = f"on {machine.processor}, {machine.cores} cores, {machine.vectors}"
+        figures = [msgspec.structs.replace(one, how=f"{one.how}; {where}") for one in figures]
     new = {one.figure: one for one in figures}
-    write_results(name, [new.pop(one.figure, one) for one in known.figures] + list(new.values()))
+    kept = Results(known.machine, (*(new.pop(one.figure, one) for one in known.figures), *new.values()))
+    _keep(name, kept)
+    print_figures(name, figures)
 
 
 def print_figures(title: str, figures: Sequence[Figure]) -> None:

@@ -120,7 +120,7 @@ def require_secret(store: Journal, secret: bytes) -> None:
     begun = store.events(kind=SECRET_EVENT, limit=1)
     if not begun:
         store.add_event(Event(id=new_id(), kind=SECRET_EVENT, at=now(), details={"check": check}))
-    elif begun[0].details["check"] != check:
+    elif begun[0].details.get("check") != check:
         raise UnusableWorkspace(
             "this database was begun with another pseudonym secret: its students would not be recognised. Set "
             "GRADEWATCH_PSEUDONYM_SECRET to the first one (it may lie in the first data folder as pseudonym.secret; "

@@ -5,6 +5,7 @@ Pure functions over columns of students; whom was helped, and what became of the
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
@@ -154,7 +155,7 @@ def doubly_robust(
     known, helped, outcome, who = known[alike], helped[alike], outcome[alike], None if who is None else who[alike]
     counts = {"helped": int(helped.sum()), "others": int((~helped).sum())}
     if min(counts.values()) < FEWEST_COMPARED:
-        return _nothing("doubly robust", counts)
+        return _nothing("doubly robust", counts, _left_out(alike))
     X = _standardised(known)
     fold = np.random.default_rng(seed).permutation(len(X)) % FOLDS
     share, with_help, without = (np.zeros(len(X)) for _ in range(3))
@@ -185,12 +186,12 @@ def matched(known: Floats, helped: Mask, outcome: Floats, who: Integers | None =
     X, helped, outcome, who = X[alike], helped[alike], outcome[alike], None if who is None else who[alike]
     counts = {"helped": int(helped.sum()), "others": int((~helped).sum())}
     if min(counts.values()) < FEWEST_COMPARED:
-        return _nothing("matched", counts)
+        return _nothing("matched", counts, _left_out(alike))
     near, far = _nearest(X[helped], X[~helped], COUNTERPARTS)
     like = far <= FAR_APART
     counts["helped"], near = int(like.sum()), near[like]
     if min(counts.values()) < FEWEST_COMPARED:
-        return _nothing("matched", counts)
+        return _nothing("matched", counts, _left_out(alike))
     line = np.column_stack([np.ones(len(X)), X])
     expected = line @ _line(line[~helped], outcome[~helped])
     left, others = (outcome - expected)[helped][like], (outcome - expected)[~helped]
@@ -295,8 +296,9 @@ def _warnings(n: int) -> list[str]:
     )
 
 
-def _nothing(way: Way, counts: dict[str, int]) -> HelpEffect:
-    return HelpEffect(way=way, trust=TRUST[way], helped=counts["helped"], others=counts["others"])
+def _nothing(way: Way, counts: dict[str, int], told: Sequence[str] = ()) -> HelpEffect:
+    counted = {name: counts[name] for name in ("helped", "others")}
+    return HelpEffect(way=way, trust=TRUST[way], warnings=tuple(told), **counted)
 
 
 def _effect(
