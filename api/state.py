@@ -9,7 +9,7 @@ import gc
 import logging
 from collections.abc import AsyncIterator, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cached_property
 
@@ -137,7 +137,7 @@ async def open_state(settings: Settings) -> AsyncIterator[ServiceState]:
 def _open(settings: Settings, deadlines: Deadlines) -> ServiceState:
     if settings.study_catalogue is not None:
         load_catalogue(settings.study_catalogue)  # what is wrong with it is told at start
-    workspace = settings.open_workspace()
+    workspace = replace(settings.open_workspace(), open_graphs=True)
     _warn_of_version(settings.model_version, workspace)
     appender, shared = workspace.store.open_appender(), _open_shared(settings, workspace.secret)
     cache = _open_cache(shared)

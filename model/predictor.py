@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property, reduce
 from itertools import accumulate
 from operator import add
+from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
@@ -17,7 +18,7 @@ from database.records import Answer, Factor
 from model.bundle import EXAMPLES, Bands, Bundle, Manifest, answered_levels
 from model.explain import Explainer, ThemeExplainer, ThemeFactor
 from model.fast_trees import MOST_BYTES, TreeLookup, prove_tables
-from model.graph import open_graph, run_graph
+from model.graph import Graph, open_graph, run_graph
 from preprocessing.columns import Column, Levels, Numbers
 from preprocessing.encode import (
     MISSING_LEVEL,
@@ -58,7 +59,7 @@ MOST_LOST = 0.4
 
 
 class Predictor:
-    """A model in memory, safe to share between threads."""
+    """A model in memory, safe to share between threads. Its graph is opened by `open`, or when it is first asked."""
 
     def __init__(self, bundle: Bundle, version: str, *, tree_lookup: bool = True) -> None:
         self.manifest = bundle.manifest
@@ -67,10 +68,10 @@ class Predictor:
         self.context = bundle.context
         self.learned = pack_ids(bundle.rows)
         self.version = version
-        self._session = open_graph(bundle.graph)
-        self._graph = (
-            bundle.graph if tree_lookup and len(bundle.graph) <= MOST_BYTES else b""
-        )  # else there are no tables
+        self._graph = bundle.graph
+        self._may_be_tables = tree_lookup and len(bundle.graph) <= MOST_BYTES
+        self._opened: Graph | None = None
+        self._opening = Lock()
         self._asked = 0
         self._encode_few = RowEncoder(bundle.manifest.encoding)
         target = bundle.manifest.target
@@ -93,9 +94,18 @@ class Predictor:
         """Whether it learned from generated examples, which stand for no student."""
         return self.manifest.lineage.source == EXAMPLES
 
+    def open(self) -> Graph:
+        """The graph, opened once: who only looks at figures needs none. Raises BrokenBundle."""
+        if self._opened is None:
+            with self._opening:
+                if self._opened is None:
+                    self._opened = open_graph(self._graph)
+                    self._graph = self._graph if self._may_be_tables else b""
+        return self._opened
+
     def outputs(self, X: NDArray[np.float32]) -> Floats:
         """(n, 1) values in target units, or (n, levels) calibrated probabilities, for encoded rows."""
-        return self._in_target_units(run_graph(self._session, X))
+        return self._in_target_units(run_graph(self.open(), X))
 
     def outputs_of(self, numbered: NumberedColumns) -> Floats:
         """`outputs` of rows that stand in columns, to the last bit, and many of them sooner."""
@@ -250,7 +260,7 @@ class Predictor:
         X, outside = self._encode_few([row]), self._out_of_range(row)
         if self.manifest.target.kind != "value":
             return self._level(row, self.outputs(X)[0].tolist(), outside, (), generation)
-        raw = run_graph(self._session, X).item()
+        raw = run_graph(self.open(), X).item()
         value = self._within(raw * self.manifest.scale + self.manifest.center)
         return self._value(row, value, outside, (), generation)
 
@@ -323,7 +333,8 @@ class Predictor:
     @cached_property
     def _tables(self) -> TreeLookup | None:
         """None where the graph alone can answer."""
-        return prove_tables(self._graph, self._session, self.manifest.encoding)
+        session = self.open()
+        return prove_tables(self._graph, session, self.manifest.encoding) if self._may_be_tables else None
 
     def explain_themes(
         self, rows: Sequence[Row], themes: Mapping[str, tuple[str, ...]], *, most: int

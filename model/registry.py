@@ -339,7 +339,8 @@ def collect_garbage(store: RecordStore, artifacts: Artifacts, *, older_than: flo
 class Champions:
     """The champions that this process has in memory. loaded: all of them, another mapping whenever one changes.
     stopped: those that learned another schema than their domain has now; at their moments nobody answers. paused: whose
-    models do not answer, by domain. Reading never waits; `refresh` swaps in what changed."""
+    models do not answer, by domain. Reading never waits; `refresh` swaps in what changed. open_graphs: at once, so that
+    one that cannot be run is found here; else whoever asks a model first opens its graph."""
 
     def __init__(
         self,
@@ -348,11 +349,13 @@ class Champions:
         schemas: Mapping[str, DomainSchema],
         *,
         tree_lookup: bool = True,
+        open_graphs: bool = True,
     ) -> None:
         self._store = store
         self._artifacts = artifacts
         self._schemas = schemas
         self._tree_lookup = tree_lookup
+        self._open_graphs = open_graphs
         self.loaded: Mapping[ChampionKey, Serving] = {}
         self.stopped: Mapping[ChampionKey, UnfitChampion] = {}
         self.paused: Mapping[str, Pause] = {}
@@ -432,7 +435,10 @@ class Champions:
             return None
 
     def _load(self, version: str) -> Predictor:
-        return Predictor(load_bundle(self._artifacts, version), version, tree_lookup=self._tree_lookup)
+        predictor = Predictor(load_bundle(self._artifacts, version), version, tree_lookup=self._tree_lookup)
+        if self._open_graphs:
+            predictor.open()
+        return predictor
 
     def _report(self, succession: Succession, why: str, present: Serving | None) -> None:
         if self._broken.get(succession.key) == succession.generation:

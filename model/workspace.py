@@ -35,19 +35,27 @@ class UnusableWorkspace(GradewatchError):
 @dataclass(frozen=True)
 class Workspace:
     """What is open together. secret: key of the student pseudonyms. tree_lookup: whether many rows may go
-    through small trees by tables. tracking: where an MLflow server is told of trainings; "" where none is."""
+    through small trees by tables. open_graphs: whether champions are loaded to answer at once, or to be looked at.
+    tracking: where an MLflow server is told of trainings; "" where none is."""
 
     schemas: Mapping[str, DomainSchema]
     store: RecordStore
     artifacts: Artifacts
     secret: bytes
     tree_lookup: bool = True
+    open_graphs: bool = False
     tracking: str = ""
 
     @cached_property
     def champions(self) -> Champions:
         """Loaded champions, fresh as of the first use; `refresh` brings them up to date."""
-        champions = Champions(self.store, self.artifacts, self.schemas, tree_lookup=self.tree_lookup)
+        champions = Champions(
+            self.store,
+            self.artifacts,
+            self.schemas,
+            tree_lookup=self.tree_lookup,
+            open_graphs=self.open_graphs,
+        )
         champions.refresh()
         return champions
 
