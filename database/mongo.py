@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import date, datetime
-from itertools import chain
+from itertools import chain, groupby
 from typing import Any, Literal, TypeVar
 
 from errors import MissingExtra
@@ -142,6 +142,7 @@ from database.store import (
     Changes,
     Forgettable,
     ObservationColumns,
+    ObservationTexts,
     ObservedKey,
     ObservedSince,
     Placing,
@@ -1077,6 +1078,11 @@ class MongoStore:
         if rows:
             yield ObservationColumns(*zip(*rows, strict=True))
 
+    def observation_texts(
+        self, domain: str, *, students: Sequence[str] | None = None, known_at: datetime | None = None
+    ) -> Iterator[Sequence[ObservationTexts]]:
+        return _texts_of(self.observation_pages(domain, students=students, known_at=known_at))
+
     def observations_of_events(self, domain: str, events: Sequence[ObservedKey]) -> Iterator[ObservationColumns]:
         for part in parts(sorted(set(events)), layout.EVENTS_AT_ONCE):
             same = [{"domain": domain, "student": who, "kind": kind, "event": event} for who, kind, event in part]
@@ -1086,9 +1092,11 @@ class MongoStore:
             if rows:
                 yield ObservationColumns(*zip(*rows, strict=True))
 
-    def observed_since(self, domain: str, receipt: int) -> ObservedSince:
+    def observed_since(self, domain: str, receipt: int | None) -> ObservedSince:
         with _driver_errors():
             newest = settled_receipt(self._database) - 1
+            if receipt is None:
+                return ObservedSince(newest, [])
             came = {"domain": domain, "receipt": {"$gt": receipt}}
             return ObservedSince(newest, sorted(self._database.observations.distinct("student", came)))
 
@@ -1752,3 +1760,20 @@ class _MongoSource:
         for document in found:
             if attempts.get(document["batch"]) == document["attempt"]:
                 yield document["batch"], _unflat("batch_rows", document)
+
+
+def _texts_of(pages: Iterable[ObservationColumns]) -> Iterator[Sequence[ObservationTexts]]:
+    """Pages in key order as texts of whole students."""
+    rows = (row for page in pages for row in zip(page.student, page.kind, page.event, page.version, page.day, page.body,
+                                                 strict=True))  # fmt: skip
+    students = (list(mine) for _, mine in groupby(rows, key=lambda row: row[0]))
+    for some in parts(students):
+        kinds = (list(told) for _, told in groupby(chain.from_iterable(some), key=lambda row: row[:2]))
+        yield [_text_of(told) for told in kinds]
+
+
+def _text_of(told: Sequence[tuple[str, str, str, int, int, str]]) -> ObservationTexts:
+    """All versions of one kind of one student."""
+    student, kind, *_ = told[0]
+    event, version, day, body = ("\t".join(map(str, cells)) for cells in list(zip(*told, strict=True))[2:])
+    return ObservationTexts(student, kind, len(told), event, version, day, body)

@@ -3,24 +3,24 @@
 It computes no feature. Events in their newest version; several records of one day, and spells that touch, become one.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
-from itertools import groupby
+from itertools import chain, groupby
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import msgspec
+import numpy as np
 import polars as pl
 
-from database.store import ObservationColumns, RecordStore
+from database.store import ObservationColumns, ObservationTexts, RecordStore
+from preprocessing.panel.gathered import EVENT, REMOVED, VERSION, WHOSE, Gathered
 from preprocessing.panel.kinds import AUDITED_KIND, DAY_OF, OBSERVATION_KINDS, SAYS_OF, ObservationKind
 from preprocessing.panel.observations import FRAMES, Observations, check, of_kinds
 
 EPOCH_DAY = date(1970, 1, 1)
-STUDENTS_IN_FRAMES = 500
-"""Whole students of one part, about: some 150 MB with a year of daily records."""
 
 ABSENT_FROM = 0.5
 """Share of a day's records in classes from which the day counts as absent."""
@@ -44,16 +44,31 @@ def observed_parts(
     store: RecordStore, domain: str, *, students: Sequence[str] | None = None, known_at: datetime | None = None
 ) -> Iterator[ObservedPart]:
     """As `observation_frames`, with what is audited."""
-    calendar = _frame("calendar", _rows(store.observation_pages(domain, students=[""], known_at=known_at)))
-    pages = store.observation_pages(domain, students=students, known_at=known_at)
-    for rows in _whole_students(_rows(pages)):
-        kinds = {k: calendar if k == "calendar" else _frame(k, rows) for k in OBSERVATION_KINDS}
+    of_all = chain.from_iterable(store.observation_texts(domain, students=[""], known_at=known_at))
+    calendar = _frame("calendar", list(of_all))
+    for page in store.observation_texts(domain, students=students, known_at=known_at):
+        texts = [one for one in page if one.student]
+        if not texts:
+            continue
+        kinds = {k: calendar if k == "calendar" else _frame(k, texts) for k in OBSERVATION_KINDS}
         traits: dict[str, dict[str, str]] = {}
-        for student, kind, _, _, body in rows:
-            if kind == AUDITED_KIND and body != "null":
-                name, value = msgspec.json.decode(body)
-                traits.setdefault(student, {})[name] = value
+        for student, body in _newest(AUDITED_KIND, texts).select("student", "_body").iter_rows():
+            name, value = msgspec.json.decode(body)
+            traits.setdefault(student, {})[name] = value
         yield ObservedPart(check(of_kinds(kinds)), traits)
+
+
+def frames_of_export(gathered: Gathered) -> Observations:
+    """What an export alone says as the five frames, students by its own keys. Raises BadObservations."""
+    kinds = dict[ObservationKind, pl.DataFrame]()
+    for kind in OBSERVATION_KINDS:
+        if kind in gathered.events:
+            told = gathered.events[kind].sort(VERSION, nulls_last=True, maintain_order=True)
+            newest = told.unique([WHOSE, EVENT], keep="last", maintain_order=True).filter(~pl.col(REMOVED))
+            columns = [pl.col(name).cast(dtype) for name, dtype in FRAMES[kind].items()]
+            frame = newest.rename({EVENT: "event_id"}).select(columns)
+            kinds[kind] = ONE_OF_SEVERAL[kind](frame) if kind in ONE_OF_SEVERAL else frame
+    return check(of_kinds(kinds))
 
 
 def write_observations(
@@ -94,46 +109,42 @@ def _events(pages: Iterator[ObservationColumns]) -> Iterator[tuple[tuple[str, st
         yield key, [day for day, _ in told], max(number for _, number in told)
 
 
-Row = tuple[Any, ...]
+def _newest(kind: str, texts: Sequence[ObservationTexts]) -> pl.DataFrame:
+    """The events of one kind in their newest versions, without those that were taken back, in key order: student,
+    event_id, _day, _body."""
+    mine = [one for one in texts if one.kind == kind]
+    of = np.repeat(np.arange(len(mine)), [one.size for one in mine])
+
+    def cells(name: str) -> pl.Series:
+        joined = pl.Series([getattr(one, name) for one in mine], dtype=pl.String)
+        return joined.str.split("\t").explode()
+
+    frame = pl.DataFrame({
+        "student": pl.Series([one.student for one in mine], dtype=pl.String).gather(of),
+        "event_id": cells("event"),
+        "_version": cells("version").cast(pl.Int64),
+        "_day": cells("day").cast(pl.Int32),
+        "_body": cells("body"),
+    })  # fmt: skip
+    student, event = frame["student"], frame["event_id"]
+    if not ((student != student.shift()) | (event > event.shift())).all():  # several versions, or not in order
+        frame = frame.sort("student", "event_id", "_version").unique(
+            ["student", "event_id"], keep="last", maintain_order=True
+        )
+    return frame.filter(pl.col("_body") != "null")
 
 
-def _rows(pages: Iterator[ObservationColumns]) -> Iterator[Row]:
-    """(student, kind, event, day, body) of each event in its newest version, in key order."""
-    before: Row | None = None
-    for page in pages:
-        for student, kind, event, _, _, day, body, *_ in zip(*page, strict=True):
-            if before is not None and before[:3] != (student, kind, event):
-                yield before
-            before = student, kind, event, day, body
-    if before is not None:
-        yield before
-
-
-def _whole_students(rows: Iterator[Row]) -> Iterator[list[Row]]:
-    part: list[Row] = []
-    students, last = 0, None
-    for row in rows:
-        if row[0] != last and row[0]:
-            students, last = students + 1, row[0]
-            if students > STUDENTS_IN_FRAMES:
-                yield part
-                part, students = [], 1
-        if row[0]:
-            part.append(row)
-    if part:
-        yield part
-
-
-def _frame(kind: ObservationKind, rows: Iterable[Row]) -> pl.DataFrame:
-    kept = [row for row in rows if row[1] == kind and row[4] != "null"]
-    bodies = msgspec.json.decode("[" + ",".join(row[4] for row in kept) + "]")
+def _frame(kind: ObservationKind, texts: Sequence[ObservationTexts]) -> pl.DataFrame:
+    told = _newest(kind, texts)
+    distinct = told["_body"].unique()  # few days, and few marks, are unlike all others
+    bodies = msgspec.json.decode("[" + ",".join(distinct) + "]")
     columns: dict[str, Any] = {name: [body[place] for body in bodies] for place, name in enumerate(SAYS_OF[kind])}
-    columns |= {"student": [row[0] for row in kept], "event_id": [row[2] for row in kept]}
-    columns[DAY_OF[kind]] = pl.Series([row[3] for row in kept], dtype=pl.Int32).cast(pl.Date)
     schema = FRAMES[kind]
     days = [name for name in SAYS_OF[kind] if schema[name] == pl.Date]
-    frame = pl.DataFrame(columns, schema_overrides=dict.fromkeys(days, pl.String), strict=False)
-    frame = frame.with_columns(pl.col(name).str.to_date() for name in days)
+    said = pl.DataFrame(columns, schema_overrides=dict.fromkeys(days, pl.String), strict=False)
+    said = said.with_columns(pl.col(name).str.to_date() for name in days).with_columns(distinct.alias("_body"))
+    frame = told.join(said, on="_body", how="left", maintain_order="left")
+    frame = frame.with_columns(pl.col("_day").cast(pl.Date).alias(DAY_OF[kind]))
     frame = frame.select(pl.col(name).cast(dtype) for name, dtype in schema.items())
     return ONE_OF_SEVERAL[kind](frame) if kind in ONE_OF_SEVERAL else frame
 

@@ -98,7 +98,8 @@ class ObservedWeeks:
         self._kept: OrderedDict[tuple[str, date], KnownStudent | None] = OrderedDict()
         self._calendar: Calendar | None = None
         self._peers: dict[tuple[str, str], PeersOfSchool | None] = {}
-        self._receipt, self._closed = 0, ""
+        self._receipt: int | None = None
+        self._closed = ""
 
     def calendar(self) -> Calendar:
         """On which days there is school, as is known now."""

@@ -39,6 +39,7 @@ from database.layout import (
     EVENTS_AT_ONCE,
     EVERY_DAY,
     LAYOUTS,
+    PAGE,
     RECEIPTS,
     ROWS_AT_ONCE,
     STATEMENTS,
@@ -118,6 +119,7 @@ from database.store import (
     Durability,
     Forgettable,
     ObservationColumns,
+    ObservationTexts,
     ObservedKey,
     ObservedSince,
     Placing,
@@ -1168,6 +1170,27 @@ class SqlStore:
         if rows:
             yield ObservationColumns(*zip(*rows, strict=True))
 
+    def observation_texts(
+        self, domain: str, *, students: Sequence[str] | None = None, known_at: datetime | None = None
+    ) -> Iterator[Sequence[ObservationTexts]]:
+        newest = self._newest_receipt()
+        for some in self._observed_students(domain) if students is None else parts(sorted(set(students))):
+            with self._reading() as connection:
+                found = connection.execute(sql_observations.texts(domain, some, newest, known_at)).all()
+            if found:
+                yield [ObservationTexts(*row) for row in found]
+
+    def _observed_students(self, domain: str) -> Iterator[list[str]]:
+        """All of a domain, some at a time, in order."""
+        after: str | None = None
+        while True:
+            with self._reading() as connection:
+                some = list(connection.execute(sql_observations.next_students(domain, after, PAGE)).scalars())
+            if not some:
+                return
+            yield some
+            after = some[-1]
+
     def observations_of_events(self, domain: str, events: Sequence[ObservedKey]) -> Iterator[ObservationColumns]:
         for part in parts(sorted(set(events)), EVENTS_AT_ONCE):
             rows = list[Sequence[Any]]()
@@ -1183,8 +1206,10 @@ class SqlStore:
             counter = sa.select(UPLOADS.c.number).where(UPLOADS.c.name == UPLOAD_COUNTER)
             return int(connection.execute(counter).scalar() or 0)
 
-    def observed_since(self, domain: str, receipt: int) -> ObservedSince:
+    def observed_since(self, domain: str, receipt: int | None) -> ObservedSince:
         newest = self._newest_receipt()  # first: what comes in meanwhile is found again behind it
+        if receipt is None:
+            return ObservedSince(newest, [])
         with self._reading() as connection:
             found = connection.execute(sql_observations.since(domain, receipt)).scalars()
             return ObservedSince(newest, sorted(found))
@@ -1195,7 +1220,8 @@ class SqlStore:
             removed += connection.execute(sql_observations.removal(domain, [after], before)).rowcount
         while True:
             with self._writing() as connection:
-                some = list(connection.execute(sql_observations.next_students(domain, after)).scalars())
+                asked = sql_observations.next_students(domain, after, sql_observations.STUDENTS_CLEARED)
+                some = list(connection.execute(asked).scalars())
                 if not some:
                     return removed
                 removed += connection.execute(sql_observations.removal(domain, some, before)).rowcount

@@ -6,11 +6,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from database.layout import micros
+from database.layout import SEPARATOR, micros
 from database.store import ObservationColumns
 from database.tables import OBSERVATIONS
 
-STUDENTS_AT_ONCE = 100
+STUDENTS_CLEARED = 100
 """Whose old observations go in one transaction."""
 
 KEY_NAMES = ("student", "kind", "event", "version")  # within a domain
@@ -51,11 +51,26 @@ def since(domain: str, receipt: int) -> sa.Select[Any]:
     return sa.select(student).where(*came).distinct()
 
 
-def next_students(domain: str, after: str) -> sa.Select[Any]:
-    """Some students of a domain behind one, in order."""
-    mine = (OBSERVATIONS.c.domain == domain, OBSERVATIONS.c.student > after)
-    found = sa.select(OBSERVATIONS.c.student).where(*mine).distinct().order_by(OBSERVATIONS.c.student)
-    return found.limit(STUDENTS_AT_ONCE)
+def texts(domain: str, students: Sequence[str], newest: int, known_at: datetime | None) -> sa.Select[Any]:
+    """What had come in of some students by a receipt and a time, a row for each student and kind, in order."""
+    told = OBSERVATIONS.c
+    wanted = [told.domain == domain, told.student.in_(students), told.receipt <= newest]
+    wanted += [] if known_at is None else [told.at <= micros(known_at)]
+    columns = (told.event, sa.cast(told.version, sa.Text), sa.cast(told.day, sa.Text), told.body)
+    joined = [sa.func.aggregate_strings(column, SEPARATOR) for column in columns]
+    place = (told.student, told.kind)
+    return sa.select(*place, sa.func.count(), *joined).where(*wanted).group_by(*place).order_by(*place)
+
+
+def next_students(domain: str, after: str | None, most: int) -> sa.Select[Any]:
+    """Some students of a domain behind one, in order: each looked up by itself, since to look through all of their
+    events takes long."""
+    mine = OBSERVATIONS.c.domain == domain
+    behind = mine if after is None else sa.and_(mine, OBSERVATIONS.c.student > after)
+    found = sa.select(sa.func.min(OBSERVATIONS.c.student).label("student")).where(behind).cte("found", recursive=True)
+    following = sa.select(sa.func.min(OBSERVATIONS.c.student)).where(mine, OBSERVATIONS.c.student > found.c.student)
+    found = found.union_all(sa.select(following.scalar_subquery()).where(found.c.student.is_not(None)))
+    return sa.select(found.c.student).where(found.c.student.is_not(None)).limit(most)
 
 
 def removal(domain: str, students: Sequence[str], before: datetime | None = None) -> sa.Delete:

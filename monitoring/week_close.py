@@ -19,22 +19,21 @@ from clock import new_id, now
 from database.layout import parts
 from database.observed import WEEKS_KIND
 from database.observed_frames import dirty_since, observed_parts
-from database.observed_weeks import PeersOfSchool, keep_peers, values_of
+from database.observed_weeks import PeersOfSchool, keep_peers
 from database.records import Document
 from database.store import RecordStore
 from errors import Category, GradewatchError
 from model.workspace import Workspace
 from monitoring.feeds import Feed, SilentFeed, last_days_of, later, silent_feeds, silent_in
 from monitoring.weekly_answers import WeeklyAnswers, today
-from preprocessing.columns import columns_of
+from preprocessing.columns import tables_of
 from preprocessing.panel.cells import Events
 from preprocessing.panel.computed import POOLS
 from preprocessing.panel.events import events_of
-from preprocessing.panel.features import peers_of, rows_looking_back
+from preprocessing.panel.features import peers_of, rows_of_week
 from preprocessing.panel.grid import SchoolYear, last_week
 from preprocessing.panel.live import panel_of
-from preprocessing.schema import DomainSchema
-from preprocessing.validation.json_rows import ValidRow
+from preprocessing.schema import DomainSchema, Feature
 
 CLOSE_SOURCE = "weeks"
 CLOSED_KIND = "closed week"
@@ -112,7 +111,7 @@ def close_week(
     """Compute all students by what is known at the end of a day, keep what schools have together, and answer everybody
     in that day's week. Raises NoWeek, NoChampion, StoreUnavailable."""
     store, schema = workspace.store, workspace.service.schema(domain)
-    receipt = store.observed_since(domain, 0).newest  # before anything is read
+    receipt = store.observed_since(domain, None).newest  # before anything is read
     calendar = workspace.weeks.of(domain).calendar()
     year = calendar.year_at(as_of)
     if year is None or as_of >= year.end + timedelta(days=7):
@@ -122,21 +121,18 @@ def close_week(
     until = last_week(year, as_of)
     silent = silent_feeds(calendar, computed.last_days, computed.peers["school"].unique().to_list(), as_of)
     stale = {one.school for one in silent if one.feed == "attendance"}
-    rows, students = list[ValidRow](), 0
-    least = panel_of(schema).least_weeks
-    for part in computed.events:
-        frame = rows_looking_back((computed.peers, until, schema), part).filter(pl.col("school_week") == until)
-        students += frame.height
-        enough = frame.filter((pl.col("weeks_of_data") >= least) & ~pl.col("school").is_in(list(stale)))
-        rows += _valid_rows(enough, computed.traits, schema)
+    rows = pl.concat([rows_of_week(part, computed.peers, until, schema) for part in computed.events])
+    enough = pl.col("weeks_of_data") >= panel_of(schema).least_weeks
+    asked = rows.filter(enough & ~pl.col("school").is_in(list(stale)))
     objected = workspace.service.objections or ()
-    asked = [row for row in rows if row.student not in objected]
-    for number, some in enumerate(parts(asked, ANSWERED_TOGETHER)):
-        heard("answering", number * ANSWERED_TOGETHER / len(asked))
-        workspace.service.answer_columns(schema, columns_of(some, schema), source=CLOSE_SOURCE, actor=actor)
+    asked = asked.filter(pl.Series([one not in objected for one in asked["student"]], dtype=pl.Boolean))
+    for number, some in enumerate(asked.iter_slices(ANSWERED_TOGETHER)):
+        heard("answering", number * ANSWERED_TOGETHER / asked.height)
+        tables = tables_of(_typed(some, computed.traits, schema), schema)
+        workspace.service.answer_columns(schema, tables, source=CLOSE_SOURCE, actor=actor)
     closed = ClosedWeek(
-        week=year.week_name(until), as_of=as_of, students=students, answered=len(asked),
-        without=students - len(asked), stale=(*sorted(stale),), silent=silent,
+        week=year.week_name(until), as_of=as_of, students=rows.height, answered=asked.height,
+        without=rows.height - asked.height, stale=(*sorted(stale),), silent=silent,
     )  # fmt: skip
     _keep(store, CLOSED_KIND, f"{domain}/{closed.week}", domain, msgspec.to_builtins(closed))
     told = msgspec.to_builtins(silent)
@@ -211,16 +207,27 @@ def _kept_form(computed: _Computed, as_of: date) -> dict[str, PeersOfSchool]:
     }
 
 
-def _valid_rows(frame: pl.DataFrame, traits: Mapping[str, Mapping[str, str]], schema: DomainSchema) -> list[ValidRow]:
+def _typed(frame: pl.DataFrame, traits: Mapping[str, Mapping[str, str]], schema: DomainSchema) -> pl.DataFrame:
+    """Rows of a week as `tables_of` reads them: what is computed within the ranges that the domain declares, and traits
+    that it has levels for (`database.observed_weeks.values_of`)."""
     moment = schema.moments[-1]
     features = schema.features_at(moment)
-    return [
-        ValidRow(
-            row=number, inputs=values_of(features, row, traits.get(row["student"], {})), moment=moment,
-            student=row["student"], group=row["school"], period=row["week"],
-        )
-        for number, row in enumerate(frame.iter_rows(named=True), 1)
+    audited = [
+        pl.Series(one.name, [_trait(traits, student, one) for student in frame["student"]], dtype=pl.Enum(one.levels))
+        for one in features if one.protected
     ]  # fmt: skip
+    computed = [
+        pl.col(one.name).clip(one.minimum, one.maximum)
+        for one in features if not one.protected and one.name in frame.columns
+    ]  # fmt: skip
+    names = {"student": "_student", "school": "_group", "week": "_period"}
+    placed = [pl.lit(moment).alias("_moment"), *(pl.col(name).alias(called) for name, called in names.items())]
+    return frame.select(*placed, *computed).with_columns(audited)
+
+
+def _trait(traits: Mapping[str, Mapping[str, str]], student: str, feature: Feature) -> str | None:
+    trait = traits.get(student, {}).get(feature.name)
+    return trait if trait in feature.levels else None
 
 
 def _keep_state(store: RecordStore, domain: str, body: dict[str, object]) -> None:

@@ -72,23 +72,28 @@ def peers_of(events: Events) -> pl.DataFrame:
     return frame.filter((pl.col("attending") > 0) | (pl.col("marked") > 0))
 
 
-def rows_of(shared: tuple[pl.DataFrame, int], events: Events) -> pl.DataFrame:
-    """The rows of some students. shared: the peers, and the last week that is wanted."""
-    peers, until = shared
-    wanted = events.roster.enrolled & (np.arange(events.roster.year.weeks) <= until)
-    return _frame(events, compute(events, _pools_at(events, peers)), wanted)
-
-
 def rows_looking_back(shared: tuple[pl.DataFrame, int, DomainSchema | None], events: Events) -> pl.DataFrame:
-    """As `rows_of`, with the columns of the schema that look back, and what those are made of."""
+    """The rows of some students, with the columns of the schema that look back, and what those are made of. shared: the
+    peers, the last week that is wanted, and the schema; None where nothing looks back."""
     peers, until, schema = shared
-    rows, roster = rows_of((peers, until), events), events.roster
-    if schema is None:
-        return rows
-    wanted = roster.enrolled & (np.arange(roster.year.weeks) <= until)
-    found = weekly_channels(events) if {*CHANNEL_NAMES} & {*schema.feature_by_name} else {}
-    rows = rows.with_columns(pl.Series(name, values[wanted], nan_to_null=True) for name, values in found.items())
-    return with_look_back(rows, schema)
+    rows = _rows(events, peers, np.arange(events.roster.year.weeks) <= until, schema)
+    return rows if schema is None else with_look_back(rows, schema)
+
+
+def rows_of_week(events: Events, peers: pl.DataFrame, week: int, schema: DomainSchema) -> pl.DataFrame:
+    """`rows_looking_back` of one week alone."""
+    if any(feature.of for feature in schema.features):
+        return rows_looking_back((peers, week, schema), events).filter(pl.col("school_week") == week)
+    return _rows(events, peers, np.arange(events.roster.year.weeks) == week, schema)
+
+
+def _rows(events: Events, peers: pl.DataFrame, weeks: Mask, schema: DomainSchema | None) -> pl.DataFrame:
+    """The rows of these weeks (W,), with the weekly channels that the schema has."""
+    wanted = events.roster.enrolled & weeks
+    rows = _frame(events, compute(events, _pools_at(events, peers)), wanted)
+    channels = schema is not None and {*CHANNEL_NAMES} & {*schema.feature_by_name}
+    found = weekly_channels(events) if channels else {}
+    return rows.with_columns(pl.Series(name, values[wanted], nan_to_null=True) for name, values in found.items())
 
 
 def _pools_at(events: Events, peers: pl.DataFrame) -> dict[str, Weeks]:

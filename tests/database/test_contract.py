@@ -2,8 +2,9 @@
 
 import math
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta, timezone
+from itertools import chain
 from typing import Any
 
 import pytest
@@ -18,7 +19,7 @@ from database.ingest import strays_among
 from database.layout import LAYOUTS, observation_key, write_json, write_kept
 from database.migrate import copy
 from database.records import BatchRow, ChampionKey, Job, JobProblem, JobProgress, Observation, Prediction
-from database.store import KINDS, RecordStore
+from database.store import KINDS, ObservationTexts, RecordStore
 from database.withdrawal import (
     NamesSomebody,
     NothingToWithdraw,
@@ -650,6 +651,25 @@ class TestObservations:
         keys = [key for page in (first, *rest) for key in zip(page.student, page.event, strict=True)]
         assert keys == sorted((one.student, one.event) for one in given_ones)
 
+    def test_come_as_texts_of_whole_students_too(self, store: RecordStore, monkeypatch: pytest.MonkeyPatch) -> None:
+        for module in (layout, sql):
+            monkeypatch.setattr(module, "PAGE", 2)
+        kept = [
+            make_observation(f"s{who}" if who else "", event=f"e{number}", kind=kind, version=version, body=body)
+            for who in range(6) for number in range(3) for kind in ("attendance", "grades")
+            for version, body in ((2, ("a\tb", 1.5)), (10, None))
+        ]  # fmt: skip
+        store.add_observations([*kept, make_observation("s1", domain="k12"), make_observation("s9", after(5))])
+        pages = store.observation_texts("school", known_at=NOON)
+        first = next(pages)
+        store.add_observations([make_observation("s9")])
+        found = [first, *pages]
+        assert len(found) == 3
+        assert sorted(told_in(found)) == sorted(told_by_row(store, kept))
+        of_some = list(store.observation_texts("school", students=["s2", "s9", "s4"]))
+        assert {row[0] for row in told_in(of_some)} == {"s2", "s4", "s9"}
+        assert list(store.observation_texts("college")) == []
+
     def test_tell_whose_changed_behind_a_receipt(self, store: RecordStore) -> None:
         start = store.observed_since("school", 0)
         assert start.students == []
@@ -657,7 +677,9 @@ class TestObservations:
         then = store.observed_since("school", start.newest)
         assert list(then.students) == ["", "s2"]
         store.add_observations([make_observation("s2"), make_observation("s1", domain="k12")])
-        assert list(store.observed_since("school", then.newest).students) == []
+        last = store.observed_since("school", then.newest)
+        assert list(last.students) == []
+        assert store.observed_since("school", None) == last
 
     def test_of_an_erased_student_and_old_ones_are_gone(self, store: RecordStore) -> None:
         kept = [make_observation("s2", after(5)), make_observation("s1", domain="k12")]
@@ -691,6 +713,24 @@ def observed(store: RecordStore, domain: str = "school", **asked: Any) -> list[O
     unpack = LAYOUTS["observations"].unpack
     pages = store.observation_pages(domain, **asked)
     return [unpack((domain, *row[:-1])) for page in pages for row in zip(*page, strict=True)]
+
+
+def told_in(pages: Iterable[Sequence[ObservationTexts]]) -> list[tuple[str, ...]]:
+    """Student, kind, event, version, day and body of each version in texts."""
+    found = list[tuple[str, ...]]()
+    for one in chain.from_iterable(pages):
+        cells = [list(map(str, text.split("\t"))) for text in one[3:]]
+        assert {len(column) for column in cells} == {one.size}
+        found += [(one.student, one.kind, *row) for row in zip(*cells, strict=True)]
+    return found
+
+
+def told_by_row(store: RecordStore, wanted: Sequence[Observation]) -> list[tuple[str, ...]]:
+    """The same of these observations, as pages tell them."""
+    keys = {(one.student, one.kind, one.event, one.version) for one in wanted}
+    rows = (row for page in store.observation_pages("school") for row in zip(*page, strict=True))
+    told = [(who, kind, event, version, day, body) for who, kind, event, version, _, day, body, *_ in rows]
+    return [tuple(map(str, one)) for one in told if one[:4] in keys]
 
 
 class TestAccesses:

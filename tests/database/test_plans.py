@@ -86,6 +86,7 @@ QUESTIONS: dict[str, tuple[Question, set[str]]] = {
         lambda s: list(s.observation_pages("school", students=["s1", "s2"])),
         {"domain", "student"},
     ),
+    "observations as texts": (lambda s: list(s.observation_texts("school", known_at=NOON)), {"domain"}),
     "observations of events": (
         lambda s: list(s.observations_of_events("school", [("s1", "attendance", "e1"), ("s2", "attendance", "e2")])),
         {"domain", "student", "kind", "event"},
