@@ -17,8 +17,8 @@ def doctor(
 ) -> None:
     """Look at this installation from this machine, and say in one line of each thing whether it is well, or what to do.
 
-    Settings, database, artifacts, Redis, clocks, disk, permissions, versions, certificates, workers. It mends nothing.
-    Exit code 1 on a finding.
+    Settings, database, artifacts, Redis, Kafka, clocks, disk, permissions, versions, certificates, workers. It mends
+    nothing. Exit code 1 on a finding.
     """
     from deployment.doctor import examine
 

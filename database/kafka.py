@@ -80,6 +80,10 @@ class KafkaTopic:
         """A topic deletes no single message."""
         return False
 
+    def lag(self) -> int | None:
+        """How many messages lie there behind what was acknowledged; None where there is no such topic."""
+        return self._do(self._lag(), KAFKA_PATIENCE)
+
     def close(self) -> None:
         """Give the connections back. The group keeps the place for who comes back under this name."""
         with suppress(StreamGone):
@@ -100,8 +104,12 @@ class KafkaTopic:
     async def _beside(self) -> Any:
         """A reader that begins where the group is, and is not in it."""
         reader = self._library.AIOKafkaConsumer(group_id=self._group, enable_auto_commit=False, **self._options)
-        await reader.start()
-        await reader.topics()
+        try:
+            await reader.start()
+            await reader.topics()
+        except BaseException:
+            await reader.stop()  # it has begun to look for the broker
+            raise
         partitions = [
             self._library.TopicPartition(self._name, n) for n in reader.partitions_for_topic(self._name) or ()
         ]
@@ -110,6 +118,20 @@ class KafkaTopic:
             done = await reader.committed(one)
             await (reader.seek_to_beginning(one) if done is None else reader.seek_to_committed(one))
         return reader
+
+    async def _lag(self) -> int | None:
+        reader = await self._beside()
+        try:
+            partitions = reader.assignment()
+            if not partitions:
+                return None
+            begun = {one: await reader.position(one) for one in partitions}
+            while any(reader.highwater(one) is None for one in partitions):  # where they end is told with what is there
+                await reader.getmany(timeout_ms=round(LEAST_WAIT * 1000), max_records=1)
+            behind: list[int] = [reader.highwater(one) - at for one, at in begun.items()]
+            return sum(behind)
+        finally:
+            await reader.stop()
 
     async def _more(self, reader: Any, limit: int, wait: float) -> list[StreamMessage]:
         """The next ones; none where nothing more is there after so many seconds."""

@@ -13,7 +13,7 @@ import stat
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -22,9 +22,12 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from clock import now
+from database.kafka import KafkaTopic
 from database.store import RecordStore
+from database.streams import StreamGone
 from deployment.security import Finding
-from errors import Category, GradewatchError
+from errors import Category, GradewatchError, MissingExtra
+from jobs.event_streams import streams_by
 from jobs.queue import SEEN_SECONDS
 from model.workspace import Workspace
 from settings import OFF, Settings
@@ -34,6 +37,8 @@ LEAST_FREE = 1 << 30  # bytes on the disk of the data folder: a day of a busy se
 MOST_SKEW = 5.0  # seconds between two machines' clocks; half of what an access token's check allows
 CERTIFICATE_NOTICE = timedelta(days=14)  # before a certificate ends
 SERVER_ANSWER_SECONDS = 5.0
+MOST_WAITING = 10_000  # events of a topic: some seconds of a consumer's work
+ANY_TOPIC = "gradewatch-events"  # to ask a broker by which nothing has come yet
 NAMED_AT_ONCE = 3
 OTHERS_MAY = stat.S_IRWXG | stat.S_IRWXO
 
@@ -152,6 +157,34 @@ def look_at_redis(examined: Examined) -> Iterator[Finding]:
         yield Finding(name, answers, f"{where} {'answers' if answers else 'does not answer'}", ADVICE["redis"])
 
 
+def look_at_kafka(examined: Examined) -> Iterator[Finding]:
+    """Whether the broker of events answers, has the topics that they come by, and how much waits there."""
+    url = examined.settings.kafka_url
+    if url is None:
+        yield Finding("kafka", True, "not used")
+        return
+    where, known = f"{urlsplit(url.get_secret_value()).hostname} answers", streams_by(examined.store, "kafka")
+    told, wrong = list[str](), list[str]()
+    for domain, name in known or [("", ANY_TOPIC)]:
+        try:
+            with closing(KafkaTopic(url.get_secret_value(), name)) as topic:
+                lag = topic.lag()
+        except (StreamGone, MissingExtra) as error:
+            yield Finding("kafka", False, str(error), ADVICE["kafka"])
+            return
+        if lag is None:
+            told += [f"there is no topic {name}"] if domain else ["no events have come by it yet"]
+            wrong += [f"make the topic {name}, or correct its name where events are consumed"] if domain else []
+        else:
+            told.append(f"{lag:,} events wait in {name}")
+            wrong += [_consume(domain, name)] if lag > MOST_WAITING else []
+    yield Finding("kafka", not wrong, "; ".join([where, *told]), "; ".join(wrong))
+
+
+def _consume(domain: str, name: str) -> str:
+    return f"start consumers, or more: gradewatch observations consume -d {domain} --broker kafka --stream {name}"
+
+
 def look_at_clocks(examined: Examined) -> Iterator[Finding]:
     """Whether this machine's clock is the database's, and nothing kept is of a time to come."""
     ahead = [event.at - now() for event in examined.store.events(limit=1)]
@@ -265,6 +298,7 @@ THINGS_EXAMINED: Mapping[str, Look] = {
     "database": look_at_database,
     "artifacts": look_at_artifacts,
     "redis": look_at_redis,
+    "kafka": look_at_kafka,
     "clocks": look_at_clocks,
     "disk": look_at_disk,
     "permissions": look_at_permissions,
@@ -283,6 +317,7 @@ ADVICE = {
     "database": "start it, or correct GRADEWATCH_DATABASE_URL: until it answers nothing is predicted",
     "artifacts": "run `gradewatch setup` where the models lie, or `gradewatch models rollback`, or restore a backup",
     "redis": "start it: until then each process counts and remembers for itself",
+    "kafka": "start it, or correct GRADEWATCH_KAFKA_URL: until then events wait where they are made",
     "certificate": "renew it, and have the proxy read the new one",
     "clocks": "see the database's line",
     "workers": "see the database's line",

@@ -76,6 +76,12 @@ def note_stream(store: RecordStore, domain: str, broker: BrokerKind, name: str) 
     )
 
 
+def streams_by(store: RecordStore, broker: BrokerKind) -> list[tuple[str, str]]:
+    """Domains and the streams of that broker by which their events come."""
+    known = [(one.domain or "", one.body) for one in store.documents(STREAMS)]
+    return sorted((domain, body["stream"]) for domain, body in known if body["broker"] == broker)
+
+
 def place_name(domain: str, stream: str, place: str) -> str:
     """What a message of a stream is known by, whatever it says."""
     return f"{domain}/{stream}/{place}"

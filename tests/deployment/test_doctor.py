@@ -4,6 +4,7 @@ import datetime as dt
 import shutil
 import ssl
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from socket import socket
 from threading import Thread
@@ -17,12 +18,14 @@ from database.open import open_store
 from deployment import doctor
 from deployment.doctor import NoSuchCheck, examine
 from deployment.security import Finding
+from jobs.event_streams import note_stream, open_stream
 from settings import Settings
 from tests.api.conftest import train_all
 from tests.api.serving import SECRET
 from tests.certificates import make_certificate
 from tests.command import run_command
 from tests.database.making import make_event, make_job
+from tests.kafka_server import KafkaServer
 
 NAMES = [name for name in doctor.THINGS_EXAMINED if name not in (*doctor.ON_REQUEST, "certificates")]
 
@@ -69,6 +72,7 @@ FAULTS: dict[str, tuple[str, Callable[[Path], object], dict[str, Any], str]] = {
     "bad champion": ("artifacts", lose_a_model, {}, "rollback"),
     "secret lost": ("artifacts", lambda _: None, {"pseudonym_secret": "another one, long enough"}, ""),
     "Redis gone": ("redis", lambda _: None, {"redis_url": "redis://127.0.0.1:9"}, "start it"),
+    "Kafka gone": ("kafka", lambda _: None, {"kafka_url": "kafka://127.0.0.1:9"}, "GRADEWATCH_KAFKA_URL"),
     "broker gone": ("broker", lambda _: None, {"celery_url": "redis://127.0.0.1:9"}, "start it"),
     "clock wrong": (
         "clocks",
@@ -94,6 +98,37 @@ def test_each_fault_is_found_by_name_with_what_to_do(fault: str, data: Path) -> 
     one = found(data, **given)[name]
     assert not one.safe
     assert remedy in one.advice
+
+
+@pytest.fixture
+def kafka() -> Iterator[KafkaServer]:
+    """A broker of Kafka's protocol."""
+    server = KafkaServer()
+    yield server
+    server.stop()
+
+
+def test_what_waits_in_a_topic_is_counted_and_a_topic_that_is_not_there_is_named(
+    data: Path, kafka: KafkaServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = {"kafka_url": kafka.url}
+    assert found(data, "kafka", **asked)["kafka"] == Finding(
+        "kafka", True, "127.0.0.1 answers; no events have come by it yet"
+    )
+    kafka.make_topic("events", 2)
+    kafka.send("events", [b"{}"] * 5, partitions=[0, 1, 0, 1, 0])
+    keep(data, lambda store: note_stream(store, "k12", "kafka", "events"))
+    told = found(data, "kafka", **asked)["kafka"]
+    assert told.safe
+    assert "5 events wait in events" in told.found
+    with closing(open_stream({"kafka": kafka.url}, "kafka", "events")) as topic:
+        topic.acknowledge(topic.take(10, 30)[:2])
+    monkeypatch.setattr(doctor, "MOST_WAITING", 2)
+    told = found(data, "kafka", **asked)["kafka"]
+    assert not told.safe
+    assert "--stream events" in told.advice
+    keep(data, lambda store: note_stream(store, "k12", "kafka", "elsewhere"))
+    assert "make the topic elsewhere" in found(data, "kafka", **asked)["kafka"].advice
 
 
 def test_a_full_disk_and_other_packages_are_found(data: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
