@@ -4,13 +4,13 @@ from contextlib import closing
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.table import Table
 
 from cli.apps import observations_app
-from cli.inputs import opened_workspace, write_problems
+from cli.inputs import actor, opened_workspace, write_problems
 from cli.options import Domain, Problems, SkipBadRows
 from cli.output import err, out, shares, steps
 from settings import Settings
@@ -58,6 +58,7 @@ def observations_ingest(
 
     Names, addresses and births are dropped before anything is stored, keys of students become pseudonyms.
     """
+    from advice.catalogue import load_catalogue
     from jobs.exports import read_settled, take_gathered
     from preprocessing.panel.sheets import first_problems
 
@@ -65,13 +66,17 @@ def observations_ingest(
         schema = workspace.service.schema(domain)
         with steps() as step:
             gathered = read_settled(export, schema, mapping=mapping, infer_days=infer_days, step=step)
-        found = gathered.found
+        found, before = gathered.found, len(gathered.found.notes)
         for note in found.notes:
             err.print(note, highlight=False, soft_wrap=True, markup=False)
         write_problems(found.problems, problems)
+        kinds = list(load_catalogue(Settings().study_catalogue).by_id)
         with shares() as progress:
             told = partial(progress, "comparing" if dry_run else "storing")
-            taken = take_gathered(workspace, schema, gathered, skip_bad_rows=skip_bad_rows, dry=dry_run, progress=told)
+            given: dict[str, Any] = {"skip_bad_rows": skip_bad_rows, "dry": dry_run, "progress": told}
+            taken = take_gathered(workspace, schema, gathered, actor=actor(), kinds_of_help=kinds, **given)
+    for note in taken.notes[before:]:
+        err.print(note, highlight=False, soft_wrap=True, markup=False)
     table = Table("kind", "new", "corrected", "known")
     for kind, count in taken.kinds.items():
         table.add_row(kind, f"{count.new:,}", f"{count.corrected:,}", f"{count.known:,}")

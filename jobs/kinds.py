@@ -427,6 +427,7 @@ def take_export(run: JobRun) -> Mapping[str, Any]:
     import msgspec
 
     from access.journal import note
+    from advice.catalogue import load_catalogue
     from jobs.exports import read_settled, take_gathered
 
     path, asked = run.file("file"), run.job.arguments
@@ -435,7 +436,11 @@ def take_export(run: JobRun) -> Mapping[str, Any]:
     gathered = read_settled(path, schema, mapping=run.file("mapping"), infer_days=asked["infer_days"],
                             step=lambda step: run.progress(step, None))  # fmt: skip
     tell = partial(run.progress, "comparing" if dry else "storing")
-    taken = take_gathered(run.workspace, schema, gathered, skip_bad_rows=asked["skip_bad_rows"], dry=dry, progress=tell)
+    kinds = list(load_catalogue(run.settings.study_catalogue).by_id)
+    taken = take_gathered(
+        run.workspace, schema, gathered, actor=run.job.actor or "", kinds_of_help=kinds,
+        skip_bad_rows=asked["skip_bad_rows"], dry=dry, progress=tell,
+    )  # fmt: skip
     if not dry:
         note(run.workspace.store, run.job.actor or "", "export taken in", run.domain, job=run.job.id)
     plain: dict[str, Any] = msgspec.to_builtins(taken)

@@ -105,8 +105,7 @@ def _weeks_told(gathered: Gathered, calendar: pl.DataFrame) -> int:
 
 
 def _lacking(gathered: Gathered, panel: PanelSchema) -> list[str]:
-    """The kinds that the domain asks for and the export lacks. How much a model loses by that is measured where there
-    is one, and not told here."""
+    """The kinds that the domain asks for and the export lacks."""
     without = {
         "attendance": "14 features of attendance are empty",
         "grades": "15 features of marks are empty",
@@ -114,5 +113,4 @@ def _lacking(gathered: Gathered, panel: PanelSchema) -> list[str]:
     }
     told = {kind for kind, frame in gathered.events.items() if frame.height}
     lacking = [kind for kind in panel.sources if kind in without and kind not in told]
-    known = "how much that costs is known once a model is trained"
-    return [f"without {kind}: {without[kind]}; {known}" for kind in lacking]
+    return [f"without {kind}: {without[kind]}" for kind in lacking]

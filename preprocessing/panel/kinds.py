@@ -23,7 +23,7 @@ GRADE_STATES: tuple[GradeState, ...] = get_args(GradeState)
 LEAST_SEVERITY, MOST_SEVERITY = 1, 5
 
 AUDITED_KIND, HELP_KIND = "demographics", "interventions"
-"""Kinds that are kept and belong to no frame: for audits alone, and until help has a home of its own."""
+"""Kinds that are kept and belong to no frame: for audits alone, and what becomes steps of cases where it can."""
 
 SAYS_OF: Mapping[str, tuple[str, ...]] = {
     "attendance": ("status",),

@@ -228,6 +228,7 @@ def test_an_export_goes_from_a_zip_into_the_store_and_out_again_by_commands(tmp_
     first = run(*ingest)
     assert counted(first) == counted(dry)
     assert counted(first)["grades"] == ["2", "0", "0"]
+    assert "kept as observations alone: 1 (" in first.stderr
     assert "nothing can be predicted yet: it tells of 1 school weeks, 4 are needed" in first.stdout
     assert counted(run(*ingest))["grades"] == ["0", "0", "2"]
     then = run("observations", "export", "then", "-d", "weekly", "--known-at", "2020-01-01")
