@@ -19,9 +19,12 @@ LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generat
 EXTRAS := postgres mongo redis kafka telemetry dask cloud sftp celery pdf mlflow sign-on
 .PHONY: $(EXTRAS)
 # Container images, each with the packages of its own lock. The worker alone fits models; what reads files and compares
-# them the API leaves to it, too (tests/api/test_service_memory.py holds that it loads none of these).
+# them the API leaves to it, too (tests/api/test_service_memory.py holds that it loads none of these). The dashboard
+# reads no stream, sends no traces and shows no page of the API, and its visitors are too few for another event loop.
 IMAGES := api worker dashboard
-IMAGE_EXTRAS := postgres mongo redis kafka telemetry
+IMAGE_EXTRAS := postgres mongo redis
+WORKS := kafka telemetry
+SHOWS := dashboard sign-on
 FITS := scikit-learn skl2onnx onnx threadpoolctl joblib ml-dtypes
 READS := scipy polars polars-runtime-32 fastexcel
 ENGINE ?= buildah
@@ -108,7 +111,7 @@ lock: $(VENV)/.dev
 	for extra in $(EXTRAS); do \
 		$(BIN)/python -c "$(REQUIRED)" $$extra | $(LOCK) - -c requirements-dev.lock -o requirements/$$extra.lock || exit; done
 	for image in $(IMAGES); do $(LOCK) $(addprefix --extra ,$(IMAGE_EXTRAS)) --group build -c requirements-dev.lock pyproject.toml \
-		$$(test $$image = dashboard && echo --extra dashboard --extra sign-on) \
+		$$(test $$image = dashboard && echo $(addprefix --extra ,$(SHOWS)) --no-emit-package uvloop --no-emit-package fastapi-offline || echo $(addprefix --extra ,$(WORKS))) \
 		$$(test $$image = worker || echo $(addprefix --no-emit-package ,$(FITS))) \
 		$$(test $$image = api && echo $(addprefix --no-emit-package ,$(READS))) \
 		-o requirements/images/$$image.lock || exit; done

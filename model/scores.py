@@ -181,12 +181,12 @@ def _area(positive: NDArray[np.bool_], scores: Floats) -> tuple[float, Floats]:
 
 def _half_width(influence: Floats, clusters: Integers) -> float:
     """Of a 95 % interval over clusters; 1 where there are fewer than two."""
-    from scipy.stats import t  # not needed to serve
+    from scipy.special import stdtrit  # not needed to serve
 
     count = len(np.unique(clusters))
     if count < 2:
         return 1.0
-    return float(t.ppf((1 + SCORE_LEVEL) / 2, count - 1)) * _robust_error(influence, clusters)
+    return float(stdtrit(count - 1, (1 + SCORE_LEVEL) / 2)) * _robust_error(influence, clusters)
 
 
 def weighted_f1(confusion: Floats) -> Floats:
@@ -294,14 +294,14 @@ def paired_gain(first: Floats, second: Floats, clusters: Integers, *, level: flo
     The standard error is cluster-robust (Liang and Zeger 1986, with G / (G - 1)); the quantile is Student's with G - 1
     degrees of freedom. With fewer than two clusters the bound is minus infinity: nothing can be said.
     """
-    from scipy.stats import t  # not needed to serve
+    from scipy.special import stdtrit  # not needed to serve
 
     differences = np.asarray(first, dtype=np.float64) - np.asarray(second, dtype=np.float64)
     count, n = len(np.unique(clusters)), len(differences)
     mean = float(differences.mean()) if n else 0.0
     lower = -np.inf
     if count > 1:
-        lower = mean - float(t.ppf(level, count - 1)) * _robust_error(differences, clusters)
+        lower = mean - float(stdtrit(count - 1, level)) * _robust_error(differences, clusters)
     return PairedGain(mean=mean, lower=float(lower), level=level, n=n, clusters=count)
 
 
@@ -326,7 +326,7 @@ def interval_of_unpaired(
 
     Cluster-robust in each arm; degrees of freedom after Welch (1947). Infinitely wide with fewer than two clusters.
     """
-    from scipy.stats import t  # not needed to serve
+    from scipy.special import stdtrit  # not needed to serve
 
     mean = float(first.mean() - second.mean()) if len(first) and len(second) else 0.0
     counts = [len(np.unique(clusters)) for clusters in (first_clusters, second_clusters)]
@@ -336,7 +336,7 @@ def interval_of_unpaired(
     if not squared.sum():
         return Estimate(mean, mean, mean)
     freedom = squared.sum() ** 2 / (squared**2 / (np.array(counts) - 1)).sum()
-    half = float(t.ppf((1 + SCORE_LEVEL) / 2, freedom) * np.sqrt(squared.sum()))
+    half = float(stdtrit(freedom, (1 + SCORE_LEVEL) / 2) * np.sqrt(squared.sum()))
     return Estimate(mean, mean - half, mean + half)
 
 

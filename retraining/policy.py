@@ -401,6 +401,6 @@ def _by_coins(harmed: int, helped: int) -> float:
     >>> round(_by_coins(5, 0), 4)
     0.0312
     """
-    from scipy.stats import binom  # not needed to serve
+    from scipy.special import bdtrc  # not needed to serve
 
-    return float(binom.sf(harmed - 1, harmed + helped, 0.5))
+    return float(bdtrc(harmed - 1, harmed + helped, 0.5))

@@ -47,6 +47,8 @@ STARTED = frozenset(
 )
 """Modules that nobody imports because something outside starts them."""
 
+FITTING = ("training.", "benchmarks.")
+
 
 def name_of(file: Path) -> str:
     parts = file.relative_to(ROOT).with_suffix("").parts
@@ -105,6 +107,19 @@ def test_one_import_goes_up() -> None:
     pairs = {(one, other) for one, found in imports().items() for other in found if not {one, other} & {*TOP_MODULES}}
     up = {(one, other) for one, other in pairs if layer_of(one) < layer_of(other)}
     assert up == {UPWARD}
+
+
+def test_only_who_fits_models_takes_more_of_scipy_than_its_special_functions() -> None:
+    """The dashboard's image has no more of it (deployment/Containerfile)."""
+    found = {
+        f"{name} {each}"
+        for name, tree in trees().items()
+        if not name.startswith(FITTING)
+        for node in ast.walk(tree)
+        for each in named_by(node)
+        if each.startswith("scipy") and not each.startswith("scipy.special")
+    }
+    assert found == set()
 
 
 def test_every_module_is_imported_or_started_by_something_that_ships() -> None:

@@ -33,7 +33,7 @@ pytestmark = [
     ),
 ]
 
-LIMITS = {"api": 600, "worker": 800, "dashboard": 940}  # MB, all layers unpacked
+LIMITS = {"api": 600, "worker": 800, "dashboard": 800}  # MB, all layers unpacked
 KEY = "gw_a-first-key-for-the-images-test"
 
 
@@ -152,6 +152,28 @@ def test_the_dashboard_shows_itself(
         until(lambda: httpx.get("http://127.0.0.1:8501/_stcore/health").status_code == 200)
         assert "streamlit" in httpx.get("http://127.0.0.1:8501/").text.lower()
         assert images["dashboard"].is_healthy(place, **settings)
+
+
+SHOWN = """
+from streamlit.testing.v1 import AppTest
+import fastexcel, numpy, pandas, plotly.express, plotly.graph_objects, polars, scipy.special
+from streamlit.dataframe_util import convert_anything_to_arrow_bytes
+frame = pandas.DataFrame({"student": ["a", "b"], "value": [1.0, numpy.nan]})
+assert len(convert_anything_to_arrow_bytes(frame)) > 100
+assert polars.from_pandas(frame).to_pandas().equals(frame)
+figure = plotly.graph_objects.Figure(plotly.graph_objects.Scatter(x=[1], y=[2]), layout={"template": "plotly_white"})
+assert "scatter" in figure.to_json()
+page = AppTest.from_file("dashboard/dashboard.py", default_timeout=120).run()
+assert not page.exception, page.exception
+print("shown:", page.title)
+"""
+"""What pages are made of, and one of them."""
+
+
+def test_the_dashboards_image_has_what_its_pages_are_made_of(
+    images: dict[str, Image], settings: dict[str, str], data: Callable[[str], Path]
+) -> None:
+    assert "shown:" in images["dashboard"].does(data("shown"), "python3", "-c", SHOWN, **settings)
 
 
 def test_a_worker_is_healthy_while_it_gives_signs_of_life(
