@@ -309,6 +309,11 @@ class Settings(BaseModel):
         """The names that the service and the dashboard go by, without port; "*" admits all."""
         return frozenset(name.strip().lower() for name in self.allowed_hosts.split(",") if name.strip())
 
+    @field_validator("sign_on", mode="before")
+    @classmethod
+    def _no_file(cls, told: object) -> object:
+        return told or None  # as a Compose file says that there is none
+
     @field_validator("cors_origins")
     @classmethod
     def _are_origins(cls, text: str) -> str:

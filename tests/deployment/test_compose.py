@@ -31,8 +31,18 @@ from tests.redis_server import RedisServer
 ROOT = Path(__file__).resolve().parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))
 OURS = ("api", "worker", "dashboard", "tick")
-VARIABLE = re.compile(r"\$\{(\w+)(?::([-?])((?:[^{}]|\$\{[^}]*\})*))?\}")
+VARIABLE = re.compile(r"\$\{(\w+)(?::([-?+])((?:[^{}]|\$\{[^}]*\})*))?\}")
 KEY = "gw_a-first-key-for-the-compose-test"
+RULES = """
+issuer = "https://login.school.example"
+client_id = "gradewatch"
+name = "preferred_username"
+
+[[rules]]
+claim = "groups"
+value = "heads"
+role = "viewer"
+"""
 
 
 def filled(text: str, variables: dict[str, str]) -> str:
@@ -41,7 +51,9 @@ def filled(text: str, variables: dict[str, str]) -> str:
     def value(found: re.Match[str]) -> str:
         name, how, words = found.groups()
         if variables.get(name):
-            return variables[name]
+            return filled(words or "", variables) if how == "+" else variables[name]
+        if how == "+":
+            return ""
         if how == "?":
             raise KeyError(words)
         return filled(words or "", variables)
@@ -85,6 +97,9 @@ class Started:
         data = self.folder / name
         data.mkdir(mode=0o700)
         told = {key: filled(value, self.variables) for key, value in service["environment"].items()}
+        for mounted in (filled(one, self.variables) for one in service["volumes"]):
+            here, there = mounted.removesuffix(":ro").rsplit(":", 1)
+            told = {key: here if value == there else value for key, value in told.items()}
         environment = environment_of(data, **told)
         environment["PATH"] = f"{Path(sys.executable).parent}:{environment['PATH']}"
         command = [self._here(part) for part in service["command"]]
@@ -130,7 +145,9 @@ def test_what_it_starts_works_together(
         "GRADEWATCH_PSEUDONYM_SECRET": SECRET,
         "GRADEWATCH_TOKEN_SECRET": "a secret for tokens that is long enough",
         "GRADEWATCH_FIRST_KEY": KEY,
+        "SIGN_ON_FILE": str(tmp_path / "mine.toml"),
     }
+    (tmp_path / "mine.toml").write_text(RULES)
     started = Started(tmp_path, variables)
     for name in ("api", "worker"):  # models of before, which the first that starts gives to all
         assert COMPOSE["services"][name]["environment"]["GRADEWATCH_DATABASE_URL"]
@@ -144,6 +161,10 @@ def test_what_it_starts_works_together(
         until(lambda: client.get("/ready").status_code == 200, started.words)
         answer = client.post("/api/v1/engagement/predict", json=ENGAGEMENT)
         assert answer.status_code == 200, answer.text
+        told = {"grant_type": "urn:ietf:params:oauth:grant-type:jwt-bearer", "assertion": "no token"}
+        refused = client.post("/api/v1/token", data=told)
+        assert refused.status_code == 401, "asked for by the file that is mounted"
+        assert "ID token" in refused.json()["detail"], refused.text
         rows = "\n".join([",".join(ENGAGEMENT), *[",".join(map(str, ENGAGEMENT.values()))] * 60])
         asked = client.post(
             "/api/v1/engagement/drift", content=rows, headers={"content-type": "text/csv", "prefer": "respond-async"}

@@ -48,6 +48,7 @@ OPTIONS = [
     (),
     ("--set", "ingress.enabled=false,networkPolicy.enabled=false"),
     ("--set", "image.tag=@sha256:00,ingress.className=nginx"),
+    SIGN_ON := ("--set", "signOn.configMapName=by-openid,signOn.secretName=client"),
 ]
 
 
@@ -92,6 +93,21 @@ def test_every_pod_of_the_chart_is_nobodys_reads_its_root_and_names_no_secret() 
         assert {"secretRef", "configMapRef"} == {name for source in container["envFrom"] for name in source}
     (settings,) = (one["data"] for one in found if one["kind"] == "ConfigMap")
     assert settings.keys() <= {variable(name) for name in Settings.model_fields}
+
+
+def test_the_chart_mounts_the_file_of_sign_on_and_gives_the_clients_secret_to_the_dashboard_alone() -> None:
+    found = rendered(*SIGN_ON)
+    (settings,) = (one["data"] for one in found if one["kind"] == "ConfigMap")
+    place = Path(settings["GRADEWATCH_SIGN_ON"])
+    asked = []
+    for one in (one for one in found if one["kind"] == "Deployment"):
+        pod, (container,) = one["spec"]["template"]["spec"], one["spec"]["template"]["spec"]["containers"]
+        volumes = {each["name"]: each.get("configMap", {}).get("name") for each in pod["volumes"]}
+        assert [
+            volumes[each["name"]] for each in container["volumeMounts"] if each["mountPath"] == str(place.parent)
+        ] == ["by-openid"]
+        asked += [(container["name"], each["valueFrom"]["secretKeyRef"]) for each in container.get("env", ())]
+    assert asked == [("dashboard", {"name": "client", "key": "client-secret"})]
 
 
 def test_terraform_is_formatted_and_read() -> None:

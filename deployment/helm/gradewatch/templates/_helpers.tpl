@@ -24,6 +24,10 @@ volumes:
     emptyDir: {}
   - name: tmp
     emptyDir: {}
+  {{- with .Values.signOn.configMapName }}
+  - name: sign-on
+    configMap: {name: {{ . }}}
+  {{- end }}
 {{- end }}
 
 {{- define "gradewatch.container" -}}
@@ -37,4 +41,7 @@ envFrom:
 volumeMounts:
   - {name: data, mountPath: /var/lib/gradewatch}
   - {name: tmp, mountPath: /tmp}
+  {{- if .Values.signOn.configMapName }}
+  - {name: sign-on, mountPath: /etc/gradewatch, readOnly: true}
+  {{- end }}
 {{- end }}
