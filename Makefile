@@ -1,6 +1,6 @@
 # make run: set up, train, start API, worker, dashboard. make test: set up, run all tests. Nothing else is needed but
 # Python 3.11 or newer, git and make.
-.PHONY: run test check bench demo demo-check lock messages screenshots format clean torch temporal-test tabicl version images images-test manifests-test test-atlas
+.PHONY: run test check bench demo demo-check lock messages screenshots format clean torch temporal-test tabicl version images images-test rehearsal manifests-test test-atlas
 .DEFAULT_GOAL := run
 
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
@@ -141,6 +141,13 @@ images-test: $(VENV)/.dev apart-cyclonedx
 	@command -v buildah >/dev/null && command -v debootstrap >/dev/null || { apt-get update -qq && \
 		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends buildah debootstrap >/dev/null; }
 	$(BIN)/pytest tests/deployment/test_images.py -m images
+
+# From a clean folder: images built, a database, two nodes, worker and dashboard of them, a node killed under load, a backup, and that
+# brought back elsewhere with the same digests (as root on Debian). Longer than .ci/run has; .github/workflows/images.yml calls it.
+rehearsal: $(VENV)/.dev
+	@command -v buildah >/dev/null && command -v debootstrap >/dev/null || { apt-get update -qq && \
+		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends buildah debootstrap >/dev/null; }
+	$(BIN)/pytest tests/deployment/test_images.py -m images -k clean_folder
 
 # Every sentence of the code into every catalogue of language/catalogues, new ones without a translation.
 messages: $(VENV)/.dev

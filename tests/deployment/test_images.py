@@ -11,7 +11,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from threading import Thread
 from uuid import uuid4
@@ -19,6 +19,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from database.migrate import compare
 from database.open import open_store
 from tests.api.serving import ENGAGEMENT
 from tests.conftest import Mongo
@@ -35,6 +36,9 @@ pytestmark = [
 
 LIMITS = {"api": 600, "worker": 800, "dashboard": 800}  # MB, all layers unpacked
 KEY = "gw_a-first-key-for-the-images-test"
+AUTHORIZED = {"authorization": f"Bearer {KEY}"}
+NODES = (8011, 8012)
+SERVE = ("gradewatch", "serve", "--host", "0.0.0.0", "--port")
 
 
 @pytest.fixture(scope="module")
@@ -97,24 +101,18 @@ def until(holds: Callable[[], bool], seconds: float = 60) -> None:
     raise AssertionError("never held")
 
 
+def train_in(worker: Image, place: Path, settings: dict[str, str]) -> None:
+    """A first model, of invented rows."""
+    rows = "/var/lib/gradewatch/s.csv"
+    worker.does(place, "gradewatch", "sample", "--domain", "engagement", "--rows", "300", "--output", rows, **settings)
+    worker.does(place, "gradewatch", "train", "-d", "engagement", "--data", rows, **settings)
+
+
 def test_a_worker_trains_an_api_answers_and_stops_and_nothing_is_lost(
     images: dict[str, Image], settings: dict[str, str], data: Callable[[str], Path], tmp_path: Path
 ) -> None:
     work, answer = data("worker"), data("api")
-    sample = (
-        "gradewatch",
-        "sample",
-        "--domain",
-        "engagement",
-        "--rows",
-        "300",
-        "--output",
-        "/var/lib/gradewatch/s.csv",
-    )
-    images["worker"].does(work, *sample, **settings)
-    images["worker"].does(
-        work, "gradewatch", "train", "-d", "engagement", "--data", "/var/lib/gradewatch/s.csv", **settings
-    )
+    train_in(images["worker"], work, settings)
     log, acknowledged = tmp_path / "api.log", []
     with (
         images["api"].run(answer, output=log, **settings) as api,
@@ -152,6 +150,61 @@ def test_the_dashboard_shows_itself(
         until(lambda: httpx.get("http://127.0.0.1:8501/_stcore/health").status_code == 200)
         assert "streamlit" in httpx.get("http://127.0.0.1:8501/").text.lower()
         assert images["dashboard"].is_healthy(place, **settings)
+
+
+def test_from_a_clean_folder_to_a_backup_that_came_back_elsewhere(
+    images: dict[str, Image], settings: dict[str, str], data: Callable[[str], Path], mongo_server: Mongo
+) -> None:
+    """Two nodes, a worker and a dashboard of the images on one new database; a node is killed under load."""
+    first, other = (mongo_server.url(f"test_{uuid4().hex}") for _ in range(2))
+    told, place = {**settings, "MONGO_URI": first}, data("keeps")
+    train_in(images["worker"], place, told)
+    acknowledged: list[str] = []
+    with ExitStack() as stack:
+        stack.enter_context(images["worker"].run(data("works"), **told))
+        stack.enter_context(images["dashboard"].run(data("shows"), **told))
+        nodes = [
+            stack.enter_context(images["api"].run(data(f"node {port}"), *SERVE, str(port), **told)) for port in NODES
+        ]
+        clients = [
+            stack.enter_context(httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=AUTHORIZED)) for port in NODES
+        ]
+        for client in clients:
+            until(lambda client=client: client.get("/ready").status_code == 200)  # type: ignore[misc]
+        until(lambda: httpx.get("http://127.0.0.1:8501/_stcore/health").status_code == 200)
+
+        def ask(client: httpx.Client) -> None:
+            with suppress(httpx.TransportError):
+                while len(acknowledged) < 400 and (
+                    (answer := client.post("/api/v1/engagement/predict", json=ENGAGEMENT)).status_code == 200
+                ):
+                    acknowledged.append(answer.json()["id"])
+
+        asking = [Thread(target=ask, args=(client,)) for client in clients]
+        for one in asking:
+            one.start()
+        until(lambda: len(acknowledged) > 100)
+        nodes[0].kill()
+        for one in asking:
+            one.join(120)
+    assert len(acknowledged) >= 400, "the other node went on"
+    (place / "passphrase").write_text("a passphrase that is long")
+    os.chown(place / "passphrase", 1000, 1000)
+    kept = ("/var/lib/gradewatch/kept.zip", "--passphrase-file", "/var/lib/gradewatch/passphrase")
+    images["worker"].does(place, "gradewatch", "backup", *kept, **told)
+    (elsewhere := data("elsewhere")).rmdir()
+    elsewhere.mkdir(mode=0o700)
+    for name in ("kept.zip", "passphrase"):
+        os.chown(shutil.copy(place / name, elsewhere / name), 1000, 1000)
+    said = images["worker"].does(elsewhere, "gradewatch", "restore", *kept, **{**told, "MONGO_URI": other})
+    assert "the same to the last byte" in said
+    here, there = open_store(first), open_store(other)
+    assert [one for one in acknowledged if here.prediction(one) is None] == []
+    known = {one.kind: one for one in compare(here, there)}
+    assert known["predictions"].equal
+    assert known["predictions"].target_count >= 400
+    here.close()
+    there.close()
 
 
 SHOWN = """
