@@ -16,7 +16,7 @@ Action = Literal[
     "batch uploaded", "outcomes uploaded", "events sent", "export taken in", "withdrawn", "model downloaded",
     "drift judged", "training started", "retraining started", "champion promoted", "champion activated", "changes read",
     "champion rolled back", "trial started", "trial stopped", "condition acknowledged", "cache emptied",
-    "evidence written", "answers paused", "answers resumed",
+    "evidence written", "answers paused", "answers resumed", "warning policy activated", "warning policy rolled back",
     "key created", "key revoked", "user added", "user changed", "user disabled", "user enabled", "user linked",
     "user unlinked", "password changed", "signed in", "own record read", "refused",
 ]  # fmt: skip

@@ -43,7 +43,7 @@ class _Row(NamedTuple):
     cells: Cells
 
 
-def take_file(
+def take_file(  # noqa: PLR0913 - a file, how it is read, and who sends it
     store: RecordStore,
     schema: DomainSchema,
     source: Path | bytes,
@@ -53,12 +53,14 @@ def take_file(
     name: str = "",
     sheet: str = "",
     skip_bad_rows: bool = False,
+    most_rows: int | None = None,
 ) -> TakenSteps:
     """Keep the steps of a file (of a workbook: of a sheet). Raises UnreadableFile, BadData with everything that is
-    wrong; then nothing is kept. skip_bad_rows: keep the good ones all the same."""
+    wrong; then nothing is kept. skip_bad_rows: keep the good ones all the same.
+    most_rows: of more TooManyRows is raised."""
     from preprocessing.reading.files import read_table
 
-    raw = read_table(source, name=name, sheet=sheet)
+    raw = read_table(source, name=name, sheet=sheet, most_rows=most_rows)
     rows = list(_rows(raw.frame.columns, raw.frame.iter_rows(), schema, raw.name, raw.first_row))
     problems: list[Problem] = []
     made: dict[str, list[CaseStep]] = {}

@@ -55,13 +55,15 @@ class OwnAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OwnPlace(msgspec.Struct, frozen=True, kw_only=True):
-    """A course in a period. at: when the row was answered. moment: of what was known by then, in words."""
+    """A course in a period. at: when the row was answered. moment: of what was known by then, in words. sheet: the
+    number of the sheet about it."""
 
     group: str | None
     period: str | None
     at: datetime
     moment: str
     answers: tuple[OwnAnswer, ...]
+    sheet: str
 
 
 class OwnSubject(msgspec.Struct, frozen=True, kw_only=True):
@@ -145,7 +147,17 @@ def _place(schema: DomainSchema, said: Prediction, finals: Mapping[str, float | 
         at=said.at,
         moment=worded(schema.moment_titles.get(said.moment, said.moment)),
         answers=tuple(own_answer(schema, target, one, finals.get(target.name)) for target, one in values_first),
+        sheet=said.id,
     )
+
+
+def own_prediction(workspace: Workspace, domains: Iterable[str], student: str, id: str) -> Prediction | None:
+    """The prediction about a student (a pseudonym) of that number; None where it is of somebody else, of another
+    domain, or the student objected."""
+    if student in workspace.objections:
+        return None
+    found = workspace.store.prediction(id)
+    return found if found is not None and found.student == student and found.domain in domains else None
 
 
 def own_answer(schema: DomainSchema, target: Target, said: Answer, final: float | str | None) -> OwnAnswer:

@@ -27,7 +27,18 @@ from database.errors import StoreUnavailable
 from database.records import Job, JobProblem
 from database.store import RecordStore
 from errors import Category, GradewatchError
-from jobs.queue import RETRAINING, TRACKING, TRAINING, UNFINISHED, JobRequest, absence, ask, ask_alone, worker_for
+from jobs.queue import (
+    EARLINESS,
+    RETRAINING,
+    TRACKING,
+    TRAINING,
+    UNFINISHED,
+    JobRequest,
+    absence,
+    ask,
+    ask_alone,
+    worker_for,
+)
 from model.workspace import Workspace
 from settings import OFF, Settings
 
@@ -44,7 +55,7 @@ LONGEST_IDEMPOTENCY_KEY = 200
 WORKER_END_SECONDS = 15.0  # seconds that a worker of our own gets to give back what it does
 WORKER = (sys.executable, "-m", "deployment.work")
 
-LEARNING = frozenset({TRAINING, RETRAINING})
+LEARNING = frozenset({TRAINING, RETRAINING, EARLINESS})
 
 log = logging.getLogger("gradewatch.api")
 

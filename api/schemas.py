@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from access.roles import Role
 from advice.advise import Advice
+from advice.case_files import TakenSteps
 from advice.case_steps import CaseStep, Done, HelpGiven
 from advice.cases import CaseList, StudentCase
 from advice.own_view import OwnView
@@ -41,11 +42,15 @@ from model.objections import Objection
 from model.pauses import InPlace, Pause
 from model.trial import Mode, Trial
 from monitoring.at_risk import AtRisk
+from monitoring.change_reports import ChangeReport
 from monitoring.domain_performance import DomainPerformance
+from monitoring.earliness import KeptEarliness
 from monitoring.fairness import Fairness
 from monitoring.performance import TargetPerformance
 from monitoring.results import Results
 from monitoring.trial_report import TrialReport
+from monitoring.warning_lists import PolicyPreview
+from monitoring.warning_policy import PolicyFields, PolicyInUse, WarningPolicy
 from monitoring.weekly_answers import WeeklyAnswer
 from monitoring.what_changed import WhatChanged
 from overview.records import ToldCondition
@@ -479,6 +484,42 @@ class Pauses(msgspec.Struct, frozen=True, kw_only=True):
     pauses: Sequence[Pause]
 
 
+class ProposePolicy(PolicyFields, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A warning policy that is looked at before it is used. target: the first one with a pass mark by default. period:
+    only students of this one."""
+
+    target: str | None = None
+    period: str | None = None
+
+
+class ActivatePolicy(ProposePolicy, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A warning policy to be put into use. reason: kept in the history, so that it names nobody. generation: of the
+    policy that it was compared with; refused where there is another by now."""
+
+    reason: str
+    generation: int | None = None
+
+
+class RollBackPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Bring back the warning policy before the one in use."""
+
+    reason: str
+    target: str | None = None
+
+
+class WarningPolicies(msgspec.Struct, frozen=True, kw_only=True):
+    """The warning policy in use about a target, in words too, and which was in use when. generation: of the one in use;
+    0 where nobody chose one yet."""
+
+    domain: str
+    target: str
+    generation: int
+    version: str
+    words: str
+    policy: WarningPolicy
+    history: Sequence[PolicyInUse]
+
+
 class DriftReports(msgspec.Struct, frozen=True, kw_only=True):
     """Stored drift reports, newest first."""
 
@@ -524,6 +565,18 @@ class TrainFirst(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 RetrainingState = Literal["running", "finished", "failed", "busy", "stopped"]
+
+
+class ChangeReports(msgspec.Struct, frozen=True, kw_only=True):
+    """Reports of what changed for students, newest first."""
+
+    reports: Sequence[ChangeReport]
+
+
+class FindEarliness(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """From when on answers can be trusted, about which target; the domain's first if none."""
+
+    target: str | None = None
 
 
 class RetrainingRun(msgspec.Struct, frozen=True, kw_only=True):
@@ -878,6 +931,8 @@ class ServerReady(msgspec.Struct, frozen=True, kw_only=True):
 
 DESCRIBED: tuple[type, ...] = (
     PredictionResponse, PredictionsResponse, Health, CacheState, Cleared, Readiness, Domains, FoundPredictions,
+    KeptEarliness, FindEarliness, WarningPolicies, ProposePolicy, PolicyPreview, ActivatePolicy, RollBackPolicy,
+    PolicyInUse, ChangeReports,
     Prediction, Find, AtRisk, WhatChanged, Advice, CohortReport, ReportSummaries, ReportSummary, MakeReport, ClassList,
     StoredBatch, Batches, Uploads, Upload, StoredOutcomes, MatchedOutcomes, DomainPerformance, Results, Models,
     ModelCard, Successions, Promote, Activate, Rollback, Pause, Pauses, SetPause, ResumeAnswers, DriftReports,
@@ -885,7 +940,7 @@ DESCRIBED: tuple[type, ...] = (
     DriftRecord, CompareDays, TrainFirst, Retrain, RetrainingRun, Retrainings, JobStatus, JobList, Outcome, Event,
     Problem, Token, Accesses, Access, Withdraw, Withdrawal, TakeEvents, StoredEvents, StoredExport,
     OfStudent, AskStudents, StudentsThisWeek, WeeklyAnswer, LinkStudent, LinkedUser, OwnPage, OwnObjection,
-    EraseStudent, Erasures, ObjectFor, Objection, TakeStep, CaseStep, StudentCase, CaseList,
+    EraseStudent, Erasures, ObjectFor, Objection, TakeStep, CaseStep, StudentCase, CaseList, TakenSteps,
     SignIn, OlderScore, OlderScores, OlderGrade, OlderOutlook, OlderQueued, OlderCleared, OlderDriftStatus, OlderTaken,
     OlderAskStudent, OlderAskStudents, OlderRisk, OlderRisks, OlderFigures, OlderUpdate, OlderUpdated,
     InferenceRequest, InferenceResponse, ModelMetadata, ModelReady, ServerMetadata, ServerLive, ServerReady,

@@ -39,13 +39,9 @@ def _policy(
     by_lot: int,
     seed: int,
 ) -> "WarningPolicy":
-    from monitoring.warning_policy import WarningPolicy
+    from monitoring.warning_policy import WarningPolicy, read_levels
 
-    parts = levels.split(":") if levels else []
-    try:
-        cuts = tuple(float(part) for part in parts[1::2])
-    except ValueError:
-        raise typer.BadParameter(f"{levels!r:.100}: write NAME:CHANCE:NAME, as low:0.25:some:0.5:high") from None
+    cuts, names = read_levels(levels)
     return WarningPolicy(
         threshold=threshold,
         capacity=capacity,
@@ -53,7 +49,7 @@ def _policy(
         cool_down_days=days,
         transitions_only=transitions,
         cuts=cuts,
-        levels=tuple(parts[::2]),
+        levels=names,
         by_lot=by_lot,
         seed=seed,
     )
@@ -135,27 +131,16 @@ def warnings_activate(
     reason: Reason = "activated by hand",
 ) -> None:
     """Put a policy into use; what it changes is shown, and kept with it as counts."""
-    import msgspec
-
     from database.newest import Which
     from monitoring.at_risk import ranked_target
     from monitoring.render import preview_tables
-    from monitoring.warning_lists import preview
-    from monitoring.warning_policy import activate_policy
+    from monitoring.warning_lists import activate_previewed
 
     policy = _policy(threshold, capacity, ties, cool_down, transitions, levels, by_lot, seed)
     with opened_workspace() as workspace:
-        schema, store = workspace.service.schema(domain), workspace.store
-        about = ranked_target(schema, target)
-        store.catch_up_newest()
-        found = preview(store, schema, about, policy, Which(period=period), workspace.objections)
-        changed = found.against_present
-        counts = {"entering": len(changed.entering), "leaving": len(changed.leaving)}
-        kept = {"lists": msgspec.to_builtins(found.lists), **counts}
-        expected = found.generation
-        made = activate_policy(
-            store, domain, about.name, policy, actor=actor(), reason=reason, expected=expected, preview=kept
-        )
+        schema = workspace.service.schema(domain)
+        about, which = ranked_target(schema, target), Which(period=period)
+        made, found = activate_previewed(workspace, schema, about, policy, actor=actor(), reason=reason, which=which)
     out.print(str(policy), *preview_tables(found))
     out.print(f"in use as number {made.generation}, version {policy.version}")
 

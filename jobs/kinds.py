@@ -24,11 +24,13 @@ from jobs.queue import (
     ANCHORING,
     BATCH_FILE,
     CATCHING_UP,
+    CHANGES_REPORT,
     COHORT_REPORT,
     COLLECTING,
     DELIVERY,
     DRIFT_DAYS,
     DRIFT_FILE,
+    EARLINESS,
     ERASURE,
     EXPORT,
     KEEPING,
@@ -38,6 +40,7 @@ from jobs.queue import (
     REMAKING,
     RETRAINING,
     SCORING,
+    STEPS_FILE,
     TRACKING,
     TRAINING,
     WATCHING,
@@ -532,6 +535,60 @@ def keep_weeks(run: JobRun) -> Mapping[str, Any]:
     return done
 
 
+def keep_steps_of_file(run: JobRun) -> Mapping[str, Any]:
+    """The steps of cases in a file. sheet, skip_bad_rows: as the API has them; limit: rows at most; groups: those that
+    whoever asks is confined to. Done again it keeps the same steps."""
+    import msgspec
+
+    from access.journal import note
+    from advice.case_files import take_file
+    from advice.cases import Writer
+    from advice.catalogue import load_catalogue
+
+    workspace, path, actor = run.workspace, run.file("file"), run.job.actor or ""
+    assert path is not None  # noqa: S101 (as above)
+    kinds = load_catalogue(run.settings.study_catalogue).by_id
+    by = Writer(actor, run.job.arguments.get("groups"), workspace.objections, kinds)
+    run.progress("checking", None)
+    schema, name = workspace.service.schema(run.domain), run.name_of("file")
+    taken = take_file(workspace.store, schema, path, by, secret=workspace.secret, name=name, **_read_as(run))
+    note(workspace.store, actor, "steps imported", run.domain, new=taken.new, students=taken.students)
+    plain: Mapping[str, Any] = msgspec.to_builtins(
+        msgspec.structs.replace(taken, problems=taken.problems[:SHOWN_PROBLEMS])
+    )
+    return plain
+
+
+def tell_changes(run: JobRun) -> Mapping[str, Any]:
+    """What changed for students about `target` since that was told last, kept as a report without names."""
+    from monitoring.change_reports import report_changes
+
+    schema = run.workspace.service.schema(run.domain)
+    target = schema.target_by_name[run.job.arguments["target"]]
+    run.progress("asking models again", None)
+    made = report_changes(run.workspace, schema, target, id=report_id(run.job))
+    if made is None:
+        return {"report": None}
+    return {"report": made.id, "moved": made.found.moved, "address": f"/api/v1/{run.domain}/changes/reports"}
+
+
+def find_earliness(run: JobRun) -> Mapping[str, Any]:
+    """From when on answers about a target can be trusted, by the newest stored records with outcomes, found and kept.
+    target: the domain's first if none."""
+    from monitoring.earliness import keep_earliness
+    from retraining.backtest.earliness import earliness_of
+    from retraining.backtest.replay import Replay
+    from retraining.first_champions import keys_of
+
+    workspace, schema, wanted = run.workspace, run.workspace.service.schema(run.domain), run.job.arguments.get("target")
+    key = keys_of(schema, [wanted or schema.targets[0].name], [schema.moments[-1]])[0]
+    run.progress("reading records", None)
+    records = workspace.store.labeled_records(schema.name, limit=run.settings.window)
+    replay = Replay(schema, key, window=run.settings.window, progress=run.progress)
+    kept = keep_earliness(workspace.store, earliness_of(replay, records), job=run.job.id, rows=len(records))
+    return {"trusted_from": kept.found.trusted_from, "address": f"/api/v1/{run.domain}/earliness?target={key.target}"}
+
+
 def track(run: JobRun) -> Mapping[str, Any]:
     """Tell MLflow who is champion now, and whatever it was not told yet."""
     from retraining.experiments import follow
@@ -559,6 +616,7 @@ JOB_KINDS: Mapping[str, JobKind] = {
     OUTCOMES_FILE: JobKind(store_outcomes_file),
     MATCHING: JobKind(match_outcomes_file),
     EXPORT: JobKind(take_export),
+    STEPS_FILE: JobKind(keep_steps_of_file),
     WATCHING: JobKind(watch, long=True, several=True),
     DELIVERY: JobKind(deliver_alerts),
     COHORT_REPORT: JobKind(report_cohort),
@@ -570,5 +628,7 @@ JOB_KINDS: Mapping[str, JobKind] = {
     ANCHORING: JobKind(anchor_log, long=True),
     CATCHING_UP: JobKind(catch_up_with_all),
     KEEPING_WEEKS: JobKind(keep_weeks, long=True, recurring=True),
+    CHANGES_REPORT: JobKind(tell_changes, long=True),
+    EARLINESS: JobKind(find_earliness, long=True, recurring=True),
 }
 """By name; a kind that is added here is done by every worker."""

@@ -42,6 +42,9 @@ TRACKING = "tracking"
 ANCHORING = "anchoring"
 CATCHING_UP = "catching up"
 KEEPING_WEEKS = "weeks"
+EARLINESS = "earliness"
+CHANGES_REPORT = "changes"
+STEPS_FILE = "steps of cases"
 """The kinds that there are; `jobs.kinds` says what each does."""
 
 SEEN_SECONDS = 15.0

@@ -21,6 +21,7 @@ from jobs.erasures import ask_for_unfinished
 from jobs.job_settings import JobSettings
 from jobs.queue import (
     ANCHORING,
+    CHANGES_REPORT,
     COHORT_REPORT,
     COLLECTING,
     DELIVERY,
@@ -184,6 +185,24 @@ def _weeks(given: Pass) -> Sequence[Job]:
     return [job for job in asked if not job.ended]
 
 
+def _changes(given: Pass) -> Sequence[Job]:
+    """What changed for students, after a promotion, another warning policy, or a load of data, in domains that anybody
+    is answered about."""
+    if not (champions := given.store.champions()):
+        return ()
+    from monitoring.change_causes import begin_telling, changes_due, told_of
+
+    asked = []
+    for domain, target in sorted({(one.domain, one.target) for one in champions}):
+        told = told_of(given.store, domain, target)
+        if told is None:
+            begin_telling(given.store, domain, target, given.at)
+        elif changes_due(given.store, domain, target, told, given.at):
+            key = f"{target}\t{told.revision}\t{given.at:%Y-%m-%d}"  # one that failed is tried again the next day
+            asked.append(ask(given.store, JobRequest(CHANGES_REPORT, domain, "tick", {"target": target}, key=key)))
+    return [job for job in asked if not job.ended]
+
+
 def _left_behind(given: Pass) -> Sequence[Job]:
     sweep(given.store)
     if any(name.startswith(REPORT_BLOBS) for name in given.store.blobs()):
@@ -203,6 +222,7 @@ CHORES: Mapping[str, Chore] = {
     "seals of the log": _sealed,
     "what came": _behind,
     "weeks": _weeks,
+    "what changed": _changes,
     "what is left behind": _left_behind,
     "messages": _messages,
 }

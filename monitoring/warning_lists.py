@@ -1,7 +1,7 @@
 """Whom a warning policy warns of now, and what another one would change: who comes in and who goes, how many of them
 are likely to fail, for each group, beside the policy in use and beside the plain rule.
 
-It reads what was answered; it answers nobody anew, and changes no policy.
+It reads what was answered, and answers nobody anew.
 """
 
 from collections import defaultdict
@@ -18,10 +18,17 @@ from database.records import Answer, Prediction
 from database.store import RecordStore
 from model.pauses import pause_of, pauses, plain_answer
 from model.readable import number_of, said_about
+from model.workspace import Workspace
 from monitoring.fairness import MISSING_TRAIT
 from monitoring.performance import tellable
 from monitoring.warning_lots import LotDraw, NoLots, keep_draw, slots_of
-from monitoring.warning_policy import WarningPolicy, policies_in_use, policy_in_use
+from monitoring.warning_policy import (
+    PolicyInUse,
+    WarningPolicy,
+    activate_policy,
+    policies_in_use,
+    policy_in_use,
+)
 from preprocessing.schema import DomainSchema, Target
 
 ANSWERS_A_PAGE = 1000
@@ -325,6 +332,37 @@ def preview(
         against_rule=_change(proposed, by_rule),
         groups=_by_group(everybody, cells, proposed, in_use),
     )
+
+
+def activate_previewed(
+    workspace: Workspace,
+    schema: DomainSchema,
+    target: Target,
+    policy: WarningPolicy,
+    *,
+    actor: str,
+    reason: str,
+    which: Which = OF_ALL,
+    expected: int | None = None,
+) -> tuple[PolicyInUse, PolicyPreview]:
+    """Put a policy into use; what it changes is kept with it, as counts. expected: the generation that its preview was
+    compared with, that of now if none is given. Raises Conflict, NamesSomebody."""
+    store = workspace.store
+    store.catch_up_newest()
+    found = preview(store, schema, target, policy, which, workspace.objections)
+    changed = found.against_present
+    counts = {"entering": len(changed.entering), "leaving": len(changed.leaving)}
+    made = activate_policy(
+        store,
+        schema.name,
+        target.name,
+        policy,
+        actor=actor,
+        reason=reason,
+        expected=found.generation if expected is None else expected,
+        preview={"lists": msgspec.to_builtins(found.lists), **counts},
+    )
+    return made, found
 
 
 class _Cells(NamedTuple):

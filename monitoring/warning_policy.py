@@ -17,6 +17,7 @@ from database.records import Document, Event, digest
 from database.store import RecordStore
 from database.withdrawal import require_nobody_named
 from errors import Category, GradewatchError
+from preprocessing.validation.rules import BadData, Problem
 
 LIKELIER_THAN_NOT = 0.5
 """The chance from which somebody is said to be likely to end below the pass mark."""
@@ -28,10 +29,11 @@ POLICY_EVENT = "warning_policy_changed"
 CHANGE_TRIES = 20
 
 
-class BadWarningPolicy(GradewatchError):
-    """A policy that says nothing, or contradicts itself; the message says everything that is wrong."""
+class BadWarningPolicy(BadData):
+    """A policy that says nothing, or contradicts itself; its problems are everything that is wrong."""
 
-    category = Category.INVALID
+    def __str__(self) -> str:
+        return "warning policy: " + "; ".join(f"{one.column} {one.rule}" for one in self.problems)
 
 
 class NoSuchPolicy(GradewatchError):
@@ -40,8 +42,8 @@ class NoSuchPolicy(GradewatchError):
     category = Category.UNKNOWN
 
 
-class WarningPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Whom to warn of.
+class PolicyFields(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What a policy says, as whoever proposes one writes it.
 
     threshold: the least chance of ending below the pass mark. capacity: of each group at most so many, the likeliest;
     None: all. ties: of those with the same chance at the end of a capacity, "in" takes all, "out" none, "older" whoever
@@ -61,20 +63,14 @@ class WarningPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     by_lot: int = 0
     seed: int = 0
 
+
+class WarningPolicy(PolicyFields, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Whom to warn of. Raises BadWarningPolicy where it is made of fields that contradict each other."""
+
     def __post_init__(self) -> None:
-        wrong = [] if 0 <= self.threshold <= 1 else [f"threshold is {self.threshold}, not from 0 to 1"]
-        wrong += [f"capacity is {self.capacity}, below 1"] if self.capacity is not None and self.capacity < 1 else []
-        wrong += [f"cool_down_days is {self.cool_down_days}, below 0"] if self.cool_down_days < 0 else []
-        if not 0 <= self.by_lot <= (self.capacity or 0):
-            wrong.append(f"by_lot is {self.by_lot}, not from 0 to the capacity")
-        if any(low >= high for low, high in pairwise((0.0, *self.cuts, 1.0))):
-            wrong.append(f"cuts are {self.cuts}, not ascending between 0 and 1")
-        if self.cuts and len(self.levels) != len(self.cuts) + 1:
-            wrong.append(f"{len(self.cuts)} cuts part {len(self.cuts) + 1} levels; {len(self.levels)} are named")
-        if self.levels and not self.cuts:
-            wrong.append("levels need the cuts that part them")
+        wrong = faults_of(self)
         if wrong:
-            raise BadWarningPolicy("warning policy: " + "; ".join(wrong))
+            raise BadWarningPolicy(wrong)
 
     @property
     def version(self) -> str:
@@ -106,6 +102,40 @@ class WarningPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
             else []
         )
         return "; ".join(told)
+
+
+def faults_of(said: PolicyFields) -> list[Problem]:
+    """Everything that keeps fields from being a policy."""
+    told: list[tuple[str, str]] = []
+    if not 0 <= said.threshold <= 1:
+        told.append(("threshold", f"is {said.threshold:g}, not from 0 to 1"))
+    if said.capacity is not None and said.capacity < 1:
+        told.append(("capacity", f"is {said.capacity}, below 1"))
+    if said.cool_down_days < 0:
+        told.append(("cool_down_days", f"is {said.cool_down_days}, below 0"))
+    if not 0 <= said.by_lot <= (said.capacity or 0):
+        told.append(("by_lot", f"is {said.by_lot}, not from 0 to the capacity"))
+    if any(not low < high for low, high in pairwise((0.0, *said.cuts, 1.0))):
+        told.append(("cuts", f"are {said.cuts}, not ascending between 0 and 1"))
+    if said.cuts and len(said.levels) != len(said.cuts) + 1:
+        told.append(("levels", f"are {len(said.levels)}; {len(said.cuts)} cuts part {len(said.cuts) + 1}"))
+    if said.levels and not said.cuts:
+        told.append(("levels", "need the cuts that part them"))
+    return [Problem(file="policy", row=None, column=column, value=None, rule=rule) for column, rule in told]
+
+
+def read_levels(text: str) -> tuple[tuple[float, ...], tuple[str, ...]]:
+    """Cuts and the levels that they part, as people write them. Raises BadWarningPolicy.
+
+    >>> read_levels("low:0.25:some:0.5:high")
+    ((0.25, 0.5), ('low', 'some', 'high'))
+    """
+    parts = text.split(":") if text else []
+    try:
+        return tuple(float(part) for part in parts[1::2]), tuple(parts[::2])
+    except ValueError:
+        rule = f"are written {text!r:.100}: write NAME:CHANCE:NAME, as low:0.25:some:0.5:high"
+        raise BadWarningPolicy([Problem(file="policy", row=None, column="levels", value=None, rule=rule)]) from None
 
 
 USUAL_WARNINGS = WarningPolicy()
@@ -161,11 +191,12 @@ def activate_policy(
 
 def roll_back_policy(store: RecordStore, domain: str, target: str, *, actor: str, reason: str) -> PolicyInUse:
     """Bring back the policy before the present one, however often that is done. Raises NoSuchPolicy, NamesSomebody."""
-    return _change(store, domain, target, _before, "rollback", actor, reason, None, None)
+    return _change(store, domain, target, policy_before, "rollback", actor, reason, None, None)
 
 
-def _before(history: Sequence[PolicyInUse]) -> WarningPolicy:
-    """As models are rolled back: a rollback takes the last one away, it adds none to what lies before."""
+def policy_before(history: Sequence[PolicyInUse]) -> WarningPolicy:
+    """The one that a rollback brings back. As models are rolled back: a rollback takes the last one away, it adds none
+    to what lies before. Raises NoSuchPolicy."""
     line: list[WarningPolicy] = []
     for one in history:
         if one.action == "rollback":

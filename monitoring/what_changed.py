@@ -98,13 +98,16 @@ def what_changed(
     *,
     most: int = 20,
     model: ModelVersion | None = None,
+    serving_then: bool = False,
 ) -> WhatChanged:
     """What changed since then for students whom the newest answers are about. most: of the largest moves. model: a
-    version that would answer at its moment in the place of the one in use: then only that is compared."""
+    version that would answer at its moment in the place of the one in use: then only that is compared. serving_then:
+    what was said is what the models that served at that time say of the row of then, whichever had answered it: so that
+    of two times one after the other nothing is told twice."""
     store, models = workspace.store, PastModels(workspace.store, workspace.artifacts)
     present = WarningList(store, schema, target, which, workspace.objections)
     since = now() if model is not None else since
-    compared = _Compared(workspace.store, models, schema, target, since, model)
+    compared = _Compared(workspace.store, models, schema, target, since, model, serving_then=serving_then)
     students = [one for page in _pages(present) for one in compared.students(page)]
     moves = {
         one.newest.id: move
@@ -193,9 +196,12 @@ class _Compared:
         target: Target,
         since: datetime,
         model: ModelVersion | None,
+        *,
+        serving_then: bool,
     ) -> None:
         self._store, self._models, self._schema, self._target, self._since = store, models, schema, target, since
         self._serving = _serving(store, schema, target)
+        self._before = _served(store, schema, target, since) if serving_then else None
         self._instead = None if model is None else self._serving | {model.moment: model.version}
 
     def students(self, places: Sequence[NewestAnswer | SilentAnswer]) -> Iterator[_Student]:
@@ -208,6 +214,8 @@ class _Compared:
                 for one, answer in zip(newest, said, strict=True)
             }
             said = self._answers(newest, self._instead)
+        elif self._before is not None:
+            earlier = self._as_served(earlier, self._before)
         known = [
             BeforeAfter(earlier[one.id], one, answer)
             for one, answer in zip(newest, said, strict=True)
@@ -219,6 +227,16 @@ class _Compared:
             before = earlier.get(one.id)
             then = said_about(before, self._target) if before else None
             yield _Student(one, before, (then, between.get(one.id, answer), answer))
+
+    def _as_served(self, earlier: Mapping[str, Prediction], serving: Mapping[str, str]) -> dict[str, Prediction]:
+        """Predictions as those who served at the time would have answered them."""
+        rows = list(earlier.values())
+        then = dict(zip((one.id for one in rows), self._answers(rows, serving), strict=True))
+        return {
+            newest: msgspec.structs.replace(one, at=self._since, answers=(answer,))
+            for newest, one in earlier.items()
+            if (answer := then[one.id]) is not None
+        } | {newest: one for newest, one in earlier.items() if then[one.id] is None}
 
     def _read(self, places: Sequence[NewestAnswer | SilentAnswer]) -> tuple[list[Prediction], dict[str, Prediction]]:
         """The newest predictions, and by their ids the last ones from before that time: the same, where they are
@@ -255,6 +273,16 @@ def _serving(store: RecordStore, schema: DomainSchema, target: Target) -> dict[s
     begin = RULE_OF if paused is not None and paused.answers == "plain rule" else ""
     about = schema.name, target.name
     return {one.moment: f"{begin}{one.version}" for one in store.champions() if (one.domain, one.target) == about}
+
+
+def _served(store: RecordStore, schema: DomainSchema, target: Target, at: datetime) -> dict[str, str]:
+    """Who answered at each moment at a time, while nothing was paused."""
+    found = {}
+    for moment in schema.moments:
+        history = store.successions(ChampionKey(schema.name, target.name, moment))
+        if before := [one.version for one in history if one.at <= at]:
+            found[moment] = before[-1]
+    return found
 
 
 # Who is warned of by what ---------------------------------------------------------------------------------------------

@@ -32,6 +32,8 @@ SOURCES = (
     Source(happenings.uploads, frozenset({"upload", "refusal"})),
     Source(happenings.models, frozenset({"model"}), named=False),
     Source(happenings.successions, frozenset({"champion"})),
+    Source(happenings.warning_policies, frozenset({"policy"})),
+    Source(happenings.change_reports, frozenset({"changes"}), named=False),
     Source(happenings.trials, frozenset({"trial"})),
     Source(happenings.decisions, frozenset({"decision"}), named=False),
     Source(happenings.drift_reports, frozenset({"drift"}), named=False),

@@ -25,18 +25,23 @@ from model.scores import Estimate
 from model.trial import Trial
 from model.trial import trials as trials_of
 from monitoring.alerts import ALERT_KIND, Delivery
+from monitoring.change_reports import ChangeReport
+from monitoring.change_reports import change_reports as reports_of_changes
 from monitoring.drift_timeline import read_report
+from monitoring.warning_policy import POLICY_EVENT, PolicyInUse, policies_in_use
 from overview.acknowledgements import ACKNOWLEDGED, OVER, acknowledgement_of
+from overview.changes_told import report_lines, report_sentence
 from overview.decision_words import CONDITION_MARKS, condition_lines
 from overview.describing import describe
 from overview.names import model_title, person, shorten
+from overview.policy_words import policy_words
 from overview.records import OpenCondition, may_see
-from preprocessing.schema import DomainSchema, title_of
+from preprocessing.schema import DomainSchema, Target, title_of
 from reports.archive import list_reports
 
 EntryKind = Literal[
     "upload", "refusal", "model", "champion", "trial", "decision", "drift", "alert", "acknowledgement", "report",
-    "withdrawal", "failure", "training", "other",
+    "withdrawal", "failure", "training", "policy", "changes", "other",
 ]  # fmt: skip
 NOT_MET = CONDITION_MARKS[False]
 T = TypeVar("T")
@@ -196,6 +201,48 @@ def _succession(reading: Reading, one: Succession) -> Entry:
     return _entry("champion", one, sentence, text, who=person(one.actor), page="models", **place)
 
 
+def warning_policies(reading: Reading) -> Iterator[Entry]:
+    """Changes of whom somebody is warned of."""
+    targets = [(reading.schemas[name], target) for name in reading.domains for target in reading.schemas[name].targets]
+    return _sorted([
+        _policy(one, schema, target)
+        for schema, target in targets
+        if target.pass_mark is not None
+        for one in policies_in_use(reading.store, schema.name, target.name)
+    ])  # fmt: skip
+
+
+def _policy(one: PolicyInUse, schema: DomainSchema, target: Target) -> Entry:
+    sentence = _("Another warning policy for {what}: {policy}")
+    if one.action == "rollback":
+        sentence = _("The warning policy before is in use again for {what}: {policy}")
+    told = sentence.format(what=title_of(target), policy=policy_words(one.policy))
+    record = _Placed(one.at, f"policy {target.name} {one.generation:06}", schema.name)
+    choice = {"target": target.name}
+    return _entry("policy", record, told, one.reason, who=person(one.actor), page="models", choice=choice)
+
+
+def change_reports(reading: Reading) -> Iterator[Entry]:
+    """What changed for students; figures of all groups, so that nothing is told to whoever is confined to some."""
+
+    def of(domain: str) -> Iterator[Entry]:
+        found = reading.paged(
+            lambda before: reports_of_changes(reading.store, domain, before=before, limit=reading.page),
+            lambda one: (one.at, one.id),
+        )
+        schema = reading.schemas[domain]
+        return (_changes(one, schema) for one in found if one.found.target in schema.target_by_name)
+
+    return iter(()) if reading.viewer.groups is not None else reading.each(of)
+
+
+def _changes(one: ChangeReport, schema: DomainSchema) -> Entry:
+    target = schema.target_by_name[one.found.target]
+    text = " ".join(report_lines(one, target))
+    choice = {"target": target.name}
+    return _entry("changes", one, report_sentence(one, target), text, page="models", choice=choice)
+
+
 def trials(reading: Reading) -> Iterator[Entry]:
     """Trials as they began, and as they ended."""
     found = []
@@ -336,7 +383,7 @@ class _Placed(NamedTuple):
 
 # Events ---------------------------------------------------------------------------------------------------------------
 
-UNTOLD = frozenset({"retraining_started"})
+UNTOLD = frozenset({"retraining_started", POLICY_EVENT})
 """Kinds of events that others say better."""
 FAILURES = frozenset({"champion_not_loaded", "champion_stopped", "challenger_not_loaded"})
 ABOUT_ALL_GROUPS = frozenset({WITHDRAWN, "retraining_proposed"})

@@ -5,15 +5,17 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from access.required_reading import note_read
+from access.roles import Forbidden
 from api.fast.parameters import BadQueryParameter
 from api.routes.dependencies import CurrentState, Instant, at_utc, needs, principal_of, schema_of
 from api.routes.openapi import answers
 from api.routes.students import which_of
-from api.schemas import respond
+from api.schemas import ChangeReports, respond
 from clock import now
 from database.newest import Which
 from jobs.queue import ask_in_passing
 from model.registry import find_model
+from monitoring.change_reports import change_reports
 from monitoring.what_changed import A_WEEK, WhatChanged, what_changed
 
 router = APIRouter(prefix="/api/v1/{domain}", tags=["students"])
@@ -44,3 +46,15 @@ def changes(
         ask_in_passing(store, principal_of(request).name)
     note_read(store, principal_of(request).name, found, which)
     return respond(found)
+
+
+@router.get("/changes/reports", responses=answers(ChangeReports), dependencies=[needs("see")])
+def kept_changes(
+    domain: str, request: Request, state: CurrentState, limit: Annotated[int, Query(ge=1, le=500)] = 50
+) -> Response:
+    """Reports of what changed, newest first: a job makes one by itself after each promotion, change of the warning
+    policy and load of data. They name nobody, and are of all groups: 403 for whoever is confined to some."""
+    schema_of(state, domain)
+    if principal_of(request).groups is not None:
+        raise Forbidden("such a report tells of all groups, and you are confined to some; ask …/changes")
+    return respond(ChangeReports(reports=change_reports(state.workspace.store, domain, limit=limit)))

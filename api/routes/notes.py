@@ -3,13 +3,17 @@
 import asyncio
 from typing import Annotated
 
+import msgspec
 from fastapi import APIRouter, Path, Query, Request, Response
 
 from access.roles import require_groups
+from advice.case_files import TakenSteps
 from advice.case_steps import CaseStep, NewStep, Stage
 from advice.cases import CaseList, StudentCase, Writer, case_of, list_cases, take_step
 from advice.positions import Place
 from api.fast.parameters import BadQueryParameter
+from api.jobs import done, idempotency_key
+from api.request.body import MEGABYTE
 from api.routes.dependencies import (
     HEX,
     CurrentState,
@@ -21,9 +25,10 @@ from api.routes.dependencies import (
     schema_of,
     service_state,
 )
-from api.routes.openapi import answers, takes
-from api.routes.uploads import read_command
+from api.routes.openapi import answers, takes, takes_file
+from api.routes.uploads import OfSheet, WithoutBadRows, read_command, read_uploads, rules_of
 from api.schemas import TakeStep, respond
+from jobs.queue import STEPS_FILE, JobFile, JobRequest
 
 router = APIRouter(prefix="/api/v1/{domain}", tags=["students"])
 NOTES_PATH = "/students/{student}/notes"
@@ -68,6 +73,22 @@ def _take(request: Request, domain: str, student: str, wanted: TakeStep) -> Case
     made = take_step(workspace.store, schema, student, step, by)
     noted(request, "student noted", domain, student=student, done=made.done)
     return made
+
+
+@router.post("/cases", responses=answers(TakenSteps, later=True), openapi_extra=takes_file(), dependencies=MAY_NOTE)
+async def import_steps(
+    domain: str, request: Request, state: CurrentState, sheet: OfSheet = "", skip_bad_rows: WithoutBadRows = False
+) -> Response:
+    """Keep what was done about students as another system exports it: a file with a row for each step, with `student`,
+    `done`, `when`; `text`, `kind`, `start`, `end`, `dose`, `owner`, `group`, `period`. All or nothing; the same file
+    again changes nothing."""
+    schema_of(state, domain)
+    uploads = await read_uploads(request, state.settings.max_upload_mb * MEGABYTE)
+    arguments = {**rules_of(request), "sheet": sheet, "skip_bad_rows": skip_bad_rows}
+    files, key = {"file": JobFile(*uploads["file"])}, idempotency_key(request)
+    wanted = JobRequest(STEPS_FILE, domain, principal_of(request).name, arguments, files=files, key=key)
+    job = await done(request, state.background, wanted, state.settings)
+    return job if isinstance(job, Response) else respond(msgspec.convert(job.result, TakenSteps))
 
 
 @router.get("/cases", responses=answers(CaseList), dependencies=MAY_NOTE)

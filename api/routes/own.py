@@ -9,13 +9,13 @@ from fastapi import APIRouter, Request, Response
 
 import language
 from access.roles import linked_student
-from advice.own_view import own_view
+from advice.own_view import own_prediction, own_view
 from advice.own_words import contact_words, limits_words, objected_words, view_words
-from api.routes.dependencies import CurrentState, needs, noted, principal_of
+from api.routes.dependencies import CurrentState, NotFound, needs, noted, principal_of, schema_of
 from api.routes.openapi import answers
+from api.routes.sheets import IN_FORMS, AsSheet, locale_of, sheet_answer
 from api.schemas import OwnObjection, OwnPage, respond
 from api.state import ServiceState
-from language.speech import languages
 
 router = APIRouter(prefix="/api/v1/me", tags=["one's own"])
 MAY_SEE_OWN = [needs("own")]
@@ -42,6 +42,19 @@ def _own_page(request: Request, state: ServiceState) -> OwnPage:
         return OwnPage(view=found, told=told, limits=tuple(limits_words(child=child)), contact=contact)
 
 
+@router.get("/sheets/{id}", responses=IN_FORMS, dependencies=MAY_SEE_OWN)  # type: ignore[arg-type]
+def own_sheet(id: str, request: Request, state: CurrentState, form: AsSheet = "html") -> Response:
+    """One page about what was predicted of you, or of your child (`sheet` of a place): its range, the main reasons,
+    what is not known, which data it rests on, what it may be used for, whom to ask, and how to object."""
+    whoever, workspace = principal_of(request), state.workspace
+    student, domains = linked_student(whoever), [name for name in workspace.schemas if whoever.may("own", name)]
+    found = own_prediction(workspace, domains, student, id)
+    if found is None:
+        raise NotFound("there is no sheet of that number about you")
+    noted(request, "own record read", found.domain, student=student, prediction=found.id)
+    return sheet_answer(request, state, schema_of(state, found.domain), found, form)
+
+
 @router.post(
     "/objection",
     status_code=201,
@@ -60,20 +73,3 @@ def _object(request: Request, state: ServiceState) -> OwnObjection:
     noted(request, "objection recorded")
     with language.use(locale_of(request.headers.get("accept-language", ""))):
         return OwnObjection(at=made.at, told=objected_words(made.at, child=whoever.role == "guardian"))
-
-
-def locale_of(accepted: str) -> str:
-    """The locale that a reader likes best of those that are spoken here; English where none is (RFC 9110, 12.5.4).
-
-    >>> locale_of("fr-CH, de;q=0.5"), locale_of("pt, *;q=0.1"), locale_of("")
-    ('fr-CH', 'en', 'en')
-    """
-    weighed: list[tuple[float, str]] = []
-    for part in accepted.split(","):
-        name, _, weight = part.strip().partition(";q=")
-        try:
-            weighed.append((float(weight or 1), name.strip()))
-        except ValueError:
-            continue
-    liked = sorted(weighed, key=lambda one: -one[0])
-    return next((name for weight, name in liked if weight > 0 and name.split("-")[0].lower() in languages()), "en")

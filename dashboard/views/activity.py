@@ -122,5 +122,7 @@ def kind_word(kind: EntryKind) -> str:
         "withdrawal": _("Taken back"),
         "failure": _("Failure"),
         "training": _("Training"),
+        "policy": _("Warning policy"),
+        "changes": _("What changed"),
         "other": _("Other"),
     }[kind]

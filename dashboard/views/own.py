@@ -15,8 +15,10 @@ from dashboard.figures.own import expected, grades
 from dashboard.frame import state_line
 from dashboard.palette import State
 from dashboard.visit import Visit
+from errors import MissingExtra
 from language import _
 from language.format import day
+from reports.sheet_forms import SHEET_FORMS
 
 
 def own(visit: Visit) -> None:
@@ -32,7 +34,7 @@ def own(visit: Visit) -> None:
     st.set_page_config(page_title=f"{title} – Gradewatch")
     state_line(State.INFO, _headline(found, child=child))
     for one in found.domains:
-        _domain(one)
+        _domain(visit, one)
     _limits(visit, child=child)
     if found.objected is None:
         _objection(visit, child=child)
@@ -48,7 +50,7 @@ def _headline(found: OwnView, *, child: bool) -> str:
     return _("This is what is expected of you, and what may help.")
 
 
-def _domain(one: OwnDomain) -> None:
+def _domain(visit: Visit, one: OwnDomain) -> None:
     if one.invented:
         st.warning(own_words.invented_words(), icon=State.LOOK.icon)
     for number, place in enumerate(one.places):
@@ -57,6 +59,7 @@ def _domain(one: OwnDomain) -> None:
             st.caption(_("As of {day}, by what was known: {moment}").format(day=day(place.at), moment=place.moment))
             for answer in place.answers:
                 _answer(answer, f"{one.domain}-{number}-{answer.target}")
+            _sheet(visit, place.sheet, str(place.at.date()))
     if one.weak_subjects:
         st.subheader(_("Worth working on"), anchor=False)
         for subject in one.weak_subjects:
@@ -79,6 +82,21 @@ def _answer(answer: OwnAnswer, key: str) -> None:
         draw(expected(answer), title=said, alternative=said, table=[row], key=key)
     else:
         st.markdown(f"**{said}**")
+
+
+def _sheet(visit: Visit, number: str, day_of: str) -> None:
+    """A page about it to keep, made when it is asked for."""
+    if st.button(_("This on a sheet"), icon=":material/description:", key=f"own sheet {number}"):
+        for label, name in ((_("Download the sheet (page)"), "html"), (_("Download the sheet (PDF)"), "pdf")):
+            form = SHEET_FORMS[name]
+            try:
+                content = visit.own_sheet(number, form)
+            except MissingExtra:
+                continue  # whoever runs this installation may add it; a page prints as well
+            st.download_button(
+                label, content, f"sheet-{day_of}.{name}", form.media.partition(";")[0], on_click="ignore",
+                icon=":material/download:", key=f"own sheet {name} {number}",
+            )  # fmt: skip
 
 
 def _sources(one: OwnDomain) -> None:

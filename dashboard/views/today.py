@@ -15,19 +15,25 @@ from dashboard.tables import number_column, show_table
 from dashboard.tour import tour
 from dashboard.version_words import amount
 from dashboard.views.activity import entry_line
+from dashboard.views.students.sentences import pause_words
 from dashboard.visit import Visit
 from database.withdrawal import NamesSomebody
 from language import _, ngettext, retold, worded
 from language.format import count, day, moment
+from monitoring.change_reports import ChangeReport
+from monitoring.warning_policy import USUAL_WARNINGS
 from overview.acknowledgements import NoSuchCondition
+from overview.changes_told import report_sentence
 from overview.describing import describe
 from overview.feed import FeedFilter
 from overview.names import person
+from overview.policy_words import policy_words
 from overview.records import Held
 from overview.standing import LOOKED_BACK, AnswerStanding
 from preprocessing.schema import DomainSchema
 
 CONDITIONS_SHOWN = 5  # cards; the others stand behind "more"
+CHANGES_SHOWN = 3  # reports of what changed
 ENTRIES_SHOWN = 6  # entries of the feed
 DAYS_COUNTED, DAYS_OF_WEEK = 14, 7
 URGENCY = {"act": State.ACT, "look": State.LOOK}
@@ -49,6 +55,7 @@ def today(visit: Visit) -> None:
         standings = {schema.name: _standing(measured[schema.name], schema) for schema in served}
         answers = {schema.name: _per_day(visit, schema) for schema in served}
         _since_last_week(visit, served, measured, standings, answers)
+        _what_changed(visit, served)
         rows = [_subject(visit, schema, standings[schema.name], found, answers[schema.name]) for schema in served]
         _subjects(rows, served, standings)
     _say_unserved(visit, [schema for schema in schemas if schema not in served], choice)
@@ -188,7 +195,8 @@ def _answers_given(answers: Mapping[str, Sequence[int]]) -> _Metric:
 
 
 def _below(visit: Visit, served: Sequence[DomainSchema]) -> _Metric | None:
-    """Of the same students as on Students; of subjects that may be read and have a pass mark."""
+    """Whom the warning policies in use warn of, of the same students as on Students; of subjects that may be read and
+    have a pass mark. Where nobody chose one, those who are likelier than not to end below it."""
     marked = [(schema, next((t for t in schema.targets if t.pass_mark is not None), None)) for schema in served]
     found = [
         visit.count_students(schema.name, target.name, given_from=first_day(back_to_newest(visit, schema.name)))
@@ -197,10 +205,14 @@ def _below(visit: Visit, served: Sequence[DomainSchema]) -> _Metric | None:
     ]
     if not found:
         return None
-    told = _("Students who are likelier than not to end below the pass mark, by their newest answer.")
-    n, likely = sum(one.students for one in found), sum(one.likely for one in found)
-    value = _("{n} of {all}").format(n=count(likely), all=count(n))
-    return _Metric(_("Likely below the pass mark"), value, help=told)
+    n, warned = sum(one.students for one in found), sum(one.warned for one in found)
+    value = _("{n} of {all}").format(n=count(warned), all=count(n))
+    if all(one.policy == USUAL_WARNINGS and one.paused is None for one in found):
+        told = _("Students who are likelier than not to end below the pass mark, by their newest answer.")
+        return _Metric(_("Likely below the pass mark"), value, help=told)
+    policies = dict.fromkeys(pause_words(one.paused) if one.paused else policy_words(one.policy) for one in found)
+    told = _("Students whom the warning policy in use warns of, by their newest answer: {policies}.")
+    return _Metric(_("To warn of"), value, help=told.format(policies=" · ".join(policies)))
 
 
 def _waiting(visit: Visit, measured: Mapping[str, Sequence[AnswerStanding]]) -> _Metric | None:
@@ -225,6 +237,25 @@ def _mean_miss(standings: Mapping[str, AnswerStanding | None]) -> _Metric:
     help_text = _("Of the {n} answers of the week of {day} whose outcome is known, at the moment that has the most.")
     help_text = help_text.format(n=count(newest.n), day=day(newest.start))
     return _Metric(_("Average miss"), amount(newest.mae, known[0].unit), change, before, good=False, help=help_text)
+
+
+def _what_changed(visit: Visit, served: Sequence[DomainSchema]) -> None:
+    """The newest reports of the last week, one of each subject and target."""
+    told: dict[tuple[str, str], ChangeReport] = {}
+    for schema in served:
+        for one in visit.change_reports(schema.name):
+            if one.at >= now() - timedelta(days=DAYS_OF_WEEK) and one.found.target in schema.target_by_name:
+                told.setdefault((schema.name, one.found.target), one)
+    if not told:
+        return
+    st.subheader(_("What changed for students"), anchor=False)
+    newest = sorted(told.values(), key=lambda one: one.at, reverse=True)
+    for one in newest[:CHANGES_SHOWN]:
+        target = visit.schemas[one.domain].target_by_name[one.found.target]
+        st.markdown(f"{moment(one.at)} · {words.harmless(report_sentence(one, target))}")
+    link(
+        "models", _("By what"), icon=":material/arrow_forward:", domain=newest[0].domain, target=newest[0].found.target
+    )
 
 
 # Each subject ---------------------------------------------------------------------------------------------------------

@@ -11,12 +11,14 @@ from dashboard.visit.given import GivenFile
 from dashboard.visit.listing import ListQuestions, SeenStudent
 from dashboard.visit.models import ModelQuestions
 from dashboard.visit.own import OwnQuestions
+from dashboard.visit.pausing import PauseQuestions
 from dashboard.visit.results import ResultQuestions
 from dashboard.visit.rights import RightsQuestions
 from dashboard.visit.settings import SettingQuestions
 from dashboard.visit.students import StudentQuestions
 from dashboard.visit.today import TodayQuestions
 from dashboard.visit.upload import UploadQuestions
+from dashboard.visit.warnings import WarningQuestions
 from monitoring.weekly_history import WeeksSeen
 
 __all__ = ["GivenFile", "SeenStudent", "Uncounted", "Visit", "WeeksSeen"]
@@ -31,6 +33,8 @@ class Visit(
     ModelQuestions,
     ResultQuestions,
     UploadQuestions,
+    WarningQuestions,
+    PauseQuestions,
     SettingQuestions,
     OwnQuestions,
     DemoQuestions,

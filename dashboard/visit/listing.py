@@ -1,24 +1,29 @@
 """What the list of students and the page of one ask: who is likely to fail, why, what was done about it."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import NamedTuple
 
 from access.roles import require as require_of
 from access.roles import require_groups
 from advice.advise import Advice, NothingKnown, advise
-from advice.case_steps import CaseStep, NewStep
-from advice.cases import StudentCase, Writer, case_of, cases_of, take_step
+from advice.case_steps import CaseStep, NewStep, Stage
+from advice.cases import CaseList, StudentCase, Writer, case_of, cases_of, list_cases, take_step
 from dashboard.gate import record, require
 from dashboard.visit.base import VisitBase
+from dashboard.visit.given import GivenFile
 from database.newest import Which
-from database.records import Factor, Outcome, Prediction
+from database.records import Factor, Job, Outcome, Prediction
+from jobs.inline import JobFailed, JobWaits, do_here
+from jobs.queue import STEPS_FILE, JobFile, JobRequest, ask, worker_for
 from language import worded
 from model.asked_again import factors_of
 from monitoring.moves import Move, PastModels, explained_move
 from monitoring.student_list import ListCounts, ListPage, ListPlace, Shown, StudentLists
 from monitoring.warning_lists import WarningList
 from monitoring.weekly_history import WeeksSeen, weeks_seen
+from preprocessing.reading.raw_table import UnreadableFile
 from reports.archive import ReportEntry, read_report, reports_of
 from reports.class_list import read_names
 from reports.forms import write_report
@@ -178,6 +183,33 @@ class ListQuestions(VisitBase):
         """What was done about one. Raises Forbidden."""
         self._begin("note", "notes read", domain, student=student)
         return case_of(self._shared.workspace.store, domain, student, self._groups)
+
+    def case_list(self, domain: str, stages: Sequence[Stage]) -> CaseList:
+        """Where the cases stand, of the visitor's groups; that it was read is recorded. Raises Forbidden."""
+        self._begin("note", "notes read", domain)
+        return list_cases(self._shared.workspace.store, domain, stages, self._groups)
+
+    def import_steps(self, domain: str, file: GivenFile) -> Job:
+        """Steps of cases from a file, by a worker, or by this process at once where none is there. Raises
+        UnreadableFile for more than is taken at once."""
+        present, store = require(self._shared, "note", self._own(domain)), self._shared.workspace.store
+        if len(file.content) > self.max_upload_mb * 1_000_000:
+            raise UnreadableFile(f"{file.name} is larger than {self.max_upload_mb} MB")
+        groups = None if present.groups is None else sorted(present.groups)
+        arguments: dict[str, object] = {"sheet": file.sheet, "skip_bad_rows": file.skip_bad_rows}
+        arguments |= {"limit": self.max_rows, "groups": groups}
+        given = {"file": JobFile(file.name, file.content)}
+        job = ask(store, JobRequest(STEPS_FILE, domain, present.name, arguments, files=given))
+        if worker_for(store, job.kind) is None:
+            with suppress(JobFailed, JobWaits):  # the job itself says why
+                do_here(self._shared.workspace, job.id, self._shared.jobs)
+        return self.steps_job(domain, job.id) or job
+
+    def steps_job(self, domain: str, id: str) -> Job | None:
+        """What became of a file that the visitor gave; None where it is not theirs, or long ago."""
+        present = require(self._shared, "note", self._own(domain))
+        job = self._shared.workspace.store.job(id)
+        return job if job is not None and (job.domain, job.actor) == (domain, present.name) else None
 
     def help_kinds(self) -> Mapping[str, str]:
         """The kinds of help that there are, by id what they are called."""

@@ -10,15 +10,19 @@ from dashboard.shared_workspace import SharedWorkspace
 from dashboard.visit.base import Uncounted, VisitBase
 from dashboard.visit.given import GivenFile
 from database.ingest import MatchedOutcomes
+from database.records import Job
 from database.store import MADE_IN_PASSING
+from jobs.queue import EARLINESS, JobRequest, absence, ask_alone
 from jobs.uploads import match_file
 from monitoring.days import midnight
+from monitoring.earliness import KeptEarliness, kept_earliness
 from monitoring.evidence_archive import EvidenceArchive, Seen, Selection
 from monitoring.results import Results, ResultsQuestion, newest_moment, results_of
 from monitoring.warning_policy import policy_in_use
 from preprocessing.reading.raw_table import UnreadableFile
 
 KEPT_SECONDS, MOST_KEPT = 60.0, 20
+JOBS_LOOKED_AT = 20
 
 
 class ResultQuestions(VisitBase):
@@ -81,6 +85,28 @@ class ResultQuestions(VisitBase):
             asked = Selection(since, groups=self._groups)
             self._read[key] = archive.seen(schema.target_by_name[target], asked, MADE_IN_PASSING)
         return self._read[key]
+
+    def earliness(self, domain: str, target: str) -> KeptEarliness | None:
+        """From when on answers can be trusted, as a job found it last."""
+        return kept_earliness(self._shared.workspace.store, self._own(domain), target)
+
+    def earliness_job(self, domain: str, target: str) -> Job | None:
+        """The newest job that was asked to find it; None for who may not."""
+        if not self.may("compare", self._own(domain)):
+            return None
+        found = self._shared.workspace.store.jobs(domain=domain, kind=EARLINESS, limit=JOBS_LOOKED_AT)
+        first = self.schemas[domain].targets[0].name
+        return next((one for one in found if one.arguments.get("target", first) == target), None)
+
+    def nobody_works_on(self, job: Job) -> str | None:
+        """That no worker is there for a job that waits; None where one is."""
+        return absence(self._shared.workspace.store, job)
+
+    def ask_earliness(self, domain: str, target: str) -> Job:
+        """Have it found. Raises AlreadyAsked."""
+        present = require(self._shared, "compare", self._own(domain))
+        wanted = JobRequest(EARLINESS, domain, present.name, {"target": target})
+        return ask_alone(self._shared.workspace.store, wanted)
 
     def match_outcomes(self, domain: str, file: GivenFile) -> MatchedOutcomes:
         """To how many predictions the outcomes of a file belong, of the visitor's groups; nothing is kept. Raises

@@ -1,10 +1,12 @@
 """What Today and Activity ask."""
 
+from collections.abc import Sequence
 from datetime import date, datetime
 
 from dashboard.gate import require
 from dashboard.visit.base import VisitBase
 from database.records import Before, ChampionKey, Succession
+from monitoring.change_reports import ChangeReport, change_reports
 from overview.acknowledgements import acknowledge, find_condition
 from overview.conditions import find_conditions
 from overview.feed import ANYTHING, ENTRIES_OF_PAGE, FeedFilter, read_feed
@@ -40,6 +42,15 @@ class TodayQuestions(VisitBase):
     ) -> list[Entry]:
         """What happened, newest first."""
         return read_feed(self._shared.workspace.store, self.schemas, self._principal, asked, before=before, limit=limit)
+
+    def change_reports(self, domain: str, limit: int = 50) -> Sequence[ChangeReport]:
+        """What changed for students, as jobs found, newest first; nothing for whoever is confined to groups, since it
+        is of all."""
+        return (
+            []
+            if self._groups is not None
+            else change_reports(self._shared.workspace.store, self._own(domain), limit=limit)
+        )
 
     def newest_changes(self) -> dict[ChampionKey, Succession]:
         """What made each present champion champion."""

@@ -15,12 +15,13 @@ import polars as pl
 from numpy.typing import NDArray
 
 from database.ingest import batch_rows, labeled
-from database.records import ChampionKey
+from database.records import ChampionKey, LabeledRecord
 from model.answer_frame import naive_numbers_of
 from model.bundle import Bundle
 from model.export import ParityError
 from model.predictor import Predictor
-from model.scores import Estimate, absolute_errors, interval_of_paired, mean_with_interval
+from model.scores import absolute_errors, interval_of_paired, mean_with_interval
+from monitoring.earliness import SHARE_PUT_FIRST, Earliness, EarlyStage, Lead
 from monitoring.tails import binomial_interval
 from preprocessing.periods import sorted_periods
 from preprocessing.schema import Target
@@ -31,57 +32,10 @@ from retraining.evaluation import complete_rows, outcomes_of
 from retraining.holdout import ordered_frame
 from training.train import NotTrainable
 
-SHARE_PUT_FIRST = 0.1
-"""The share of students who are warned of at each moment or week, where precision and lead are told."""
-
 FEWEST_JUDGED = 10  # rows of a week that are told of
 
 Floats = NDArray[np.float64]
 Places = NDArray[np.intp]
-
-
-class EarlyStage(msgspec.Struct, frozen=True, kw_only=True):
-    """One moment, or school week. mae, naive_mae: of the model and the plain rule on the same n rows; gain: how much
-    smaller the first is. base: the share that failed. precision, naive_precision: of SHARE_PUT_FIRST whom either
-    puts first, those that failed, with intervals. gap: the mean chance to fail less what happened. All four None
-    without a pass mark; gap also where no chance is told."""
-
-    stage: str
-    n: int
-    clusters: int
-    mae: Estimate
-    naive_mae: Estimate
-    gain: Estimate
-    base: float | None = None
-    precision: tuple[float, float, float] | None = None
-    naive_precision: tuple[float, float, float] | None = None
-    gap: float | None = None
-
-
-class Lead(msgspec.Struct, frozen=True, kw_only=True):
-    """Of `failed` students with weeks after which they failed, `found` were put first in one of these or before; weeks:
-    how long before the last of these, at the median."""
-
-    failed: int
-    found: int
-    weeks: float | None
-
-
-class Earliness(msgspec.Struct, frozen=True, kw_only=True):
-    """learned_from: the periods of the models; judged: the one after. stages: in their order. trusted_from: the first
-    one from which on the model is credibly better than the plain rule at every one. lead, naive_lead: of weeks.
-    left_out: moments at which no model could be trained, with why."""
-
-    domain: str
-    target: str
-    unit: str
-    learned_from: tuple[str, ...]
-    judged: str
-    stages: tuple[EarlyStage, ...]
-    trusted_from: str | None
-    lead: Lead | None = None
-    naive_lead: Lead | None = None
-    left_out: tuple[str, ...] = ()
 
 
 class _Answered(msgspec.Struct, frozen=True):
@@ -102,10 +56,14 @@ class _Answered(msgspec.Struct, frozen=True):
 def earliness(replay: Replay, frame: pl.DataFrame) -> Earliness:
     """Of a typed labelled frame of two periods or more. Raises BadBacktest, and NotTrainable where no moment has a
     model."""
+    return earliness_of(replay, labeled(replay.schema.name, batch_rows(frame, replay.schema, "labeled")))
+
+
+def earliness_of(replay: Replay, records: Sequence[LabeledRecord]) -> Earliness:
+    """The same of records as they are stored."""
     schema, target = replay.schema, replay.schema.target_by_name[replay.key.target]
-    if schema.period is None or frame["_period"].null_count():
+    if schema.period is None or any(one.period is None for one in records):
         raise BadBacktest(f"domain {schema.name}: a period of every row says what came first")
-    records = labeled(schema.name, batch_rows(frame, schema, "labeled"))
     rows = ordered_frame(records, schema).with_columns(season_of(schema).alias(SEASON))
     periods = sorted_periods(rows[SEASON].to_list(), schema.period_order)
     if len(periods) < 2:

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from model.scores import Estimate
-from retraining.backtest.earliness import SHARE_PUT_FIRST, Earliness
+from monitoring.earliness import SHARE_PUT_FIRST, Earliness
 from retraining.backtest.run import ALWAYS, NEVER, Backtest
 from retraining.backtest.trajectory import Step, Trajectory
 

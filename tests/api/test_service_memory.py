@@ -14,7 +14,9 @@ from access.records import Grant
 from access.users import add_user
 from api.older_addresses import OLDER_ADDRESSES, PERIOD_OF_COURSE
 from model.workspace import Workspace
+from monitoring.earliness import keep_earliness
 from reports.archive import keep_report
+from tests.api.routes.test_earliness import made_earliness
 from tests.api.serving import ENGAGEMENT, PATIENCE, UNIVERSITY, Server
 from tests.api.test_service_champions import another_version
 from tests.reports.making import WEEK_3
@@ -83,8 +85,8 @@ def requests(server: Server, folder: Path) -> Iterator[tuple[str, str, dict[str,
     yield get, f"{DOMAIN}/predictions", {}
     yield get, f"{DOMAIN}/predictions/{said['id']}", {}
     yield post, f"{DOMAIN}/predictions/find", {"json": {"student": "s1"}}
-    for path in ("students", "changes"):
-        yield get, f"{DOMAIN}/{path}", {"params": {"top_k": 5}}
+    for path, question in (("students", {"top_k": 5}), ("changes", {"top_k": 5}), ("changes/reports", {"limit": 5})):
+        yield get, f"{DOMAIN}/{path}", {"params": question}
     yield get, f"{DOMAIN}/students/{said['student']}/advice", {}
     for method, body in ((post, {"json": {"done": "talked"}}), (get, {})):
         yield method, f"{DOMAIN}/students/{said['student']}/notes", body
@@ -102,7 +104,7 @@ def requests(server: Server, folder: Path) -> Iterator[tuple[str, str, dict[str,
     half = "\n".join(text.splitlines()[:101])
     yield post, f"{DOMAIN}/drift", csv | {"content": half}
     yield post, f"{DOMAIN}/drift/window", {"json": {"since": today}}
-    yield from chain(of_conditions(server), of_reports(server))
+    yield from chain(of_conditions(server), of_reports(server), of_warnings(), of_earliness(server))
     yield get, f"{DOMAIN}/drift", {}
     yield get, f"{DOMAIN}/drift/{server.get(f'{DOMAIN}/drift')['reports'][0]['id']}", {}
     headers = csv["headers"] | {"prefer": "respond-async"}
@@ -121,6 +123,22 @@ def requests(server: Server, folder: Path) -> Iterator[tuple[str, str, dict[str,
     yield post, f"{DOMAIN}/train", {"json": {}}
     yield from rights(server)
     yield post, f"{DOMAIN}/withdrawals", {"json": {"predictions": [said["id"]], "reason": "asked by mistake"}}
+
+
+def of_warnings() -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Whom to warn of: looked at, put into use and taken back."""
+    for path, body in (("preview", {}), ("activate", {"reason": "tried"}), ("rollback", {"reason": "tried"})):
+        yield "POST", f"{DOMAIN}/warnings/{path}", {"json": body}
+    yield "GET", f"{DOMAIN}/warnings/policy", {}
+
+
+def of_earliness(server: Server) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """From when on answers can be trusted, as it was found before."""
+    kept = made_earliness("engagement", "assignment_score")
+    with server.store() as store:
+        keep_earliness(store, kept, job="before", rows=300)
+    yield "GET", f"{DOMAIN}/earliness", {}
+    yield "POST", f"{DOMAIN}/earliness", {"json": {}, "params": {"async": True}}
 
 
 def of_reports(server: Server) -> Iterator[tuple[str, str, dict[str, Any]]]:
@@ -158,6 +176,8 @@ def own(server: Server) -> Iterator[tuple[str, str, dict[str, Any]]]:
 
     headers = server.until(known)
     yield "GET", "/api/v1/me", {"headers": headers}
+    place = server.client.get("/api/v1/me", headers=headers).json()["view"]["domains"][0]["places"][0]
+    yield "GET", f"/api/v1/me/sheets/{place['sheet']}", {"headers": headers}
     yield "POST", "/api/v1/me/objection", {"headers": headers}
 
 

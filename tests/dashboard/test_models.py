@@ -8,20 +8,29 @@ from hypothesis import given
 from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
 
+from access.roles import LOCAL
 from clock import now
 from dashboard.figures import decisions as figures
 from dashboard.palette import State, palette
+from dashboard.shared_workspace import SharedWorkspace
 from dashboard.views.models.inside import candidate_rows, class_rows
+from dashboard.visit import Visit
+from database.errors import Conflict
 from database.records import ChampionKey, DecisionRecord, ModelVersion
+from language.format import share
 from model.decision import decision_of
+from model.pauses import pauses
 from model.registry import install, load_bundle
 from model.scores import ClassScores
 from model.trial import Trial, running_trials, start_trial
 from model.workspace import Workspace
+from monitoring.warning_policy import WarningPolicy, policies_in_use
 from overview.decision_words import CONDITION_MARKS, condition_words
+from overview.feed import read_feed
 from retraining.first_champions import register
 from tests.dashboard.test_gate import add, sign_in
-from tests.dashboard.test_pages import Page, texts
+from tests.dashboard.test_pages import Page, press, texts
+from tests.dashboard.test_students import fill_list
 from tests.retraining.test_policy import decided, evidence
 
 QUIZ = ChampionKey("workshop", "mark", "quiz")
@@ -184,3 +193,53 @@ def test_whoever_may_not_change_champions_sees_no_button_and_is_refused(
         )
     assert workspace.store.successions(QUIZ)[-1].version == tried.champion
     assert running_trials(workspace.store, workspace.store.champions()) == {QUIZ: tried}
+
+
+def test_a_warning_policy_is_looked_at_put_into_use_with_a_reason_and_taken_back(
+    page: Page, workspace: Workspace
+) -> None:
+    fill_list(workspace)
+    assert "Likely below the pass mark 1 of 6" in texts(page("today", "workshop"))
+    app = page("models", "workshop")
+    assert f"Warned of: a chance of {share(0.5)} or more" in texts(app)
+    next(one for one in app.number_input if one.label.startswith("Least chance")).set_value(45.0)
+    app = press(app, "Show what it would change")
+    assert "Beside the policy in use 2 students would come onto the list, 0 would leave it." in texts(app)
+    lists = next(one.value for one in app.dataframe if "list" in one.value)
+    assert list(lists["warned of"]) == [3, 1, 0]
+    assert list(lists["likely to fail"])[:2] == pytest.approx([0.48 + 0.96 + 0.49, 0.96], abs=0.05)
+    assert policies_in_use(workspace.store, "workshop", "mark") == (), "a preview changes nothing"
+    asked = press(app, "Put it into use …")
+    assert "It decides everywhere from now on" in texts(asked)
+    assert asked.text_area(key="policy in use reason").value == ""
+    visit, wanted = Visit(SharedWorkspace(workspace, 0.0, 100, 1), LOCAL), WarningPolicy(threshold=0.45)
+    visit.activate_policy("workshop", "mark", wanted, "two advisors more", 0)
+    with pytest.raises(Conflict):
+        visit.activate_policy("workshop", "mark", wanted, "two advisors more", 0)
+    (made,) = policies_in_use(workspace.store, "workshop", "mark")
+    assert (made.policy.threshold, made.reason, made.preview["entering"]) == (0.45, "two advisors more", 2)
+    assert "To warn of 3 of 6" in texts(page("today", "workshop"))
+    assert "policy" in {one.kind for one in read_feed(workspace.store, workspace.schemas, LOCAL)}
+    app = press(page("models", "workshop"), "Go back to the policy before …")
+    assert app.text_area(key="policy back reason").value == ""
+    visit.roll_back_policy("workshop", "mark", "they left")
+    assert [one.action for one in policies_in_use(workspace.store, "workshop", "mark")] == ["activate", "rollback"]
+    assert "Likely below the pass mark 1 of 6" in texts(page("today", "workshop"))
+    app = page("models", "workshop")
+    app.text_input[0].set_value("low:high")
+    assert "levels are written" in texts(press(app, "Show what it would change"))
+
+
+def test_answers_are_paused_with_a_reason_and_go_on(page: Page, workspace: Workspace) -> None:
+    app = press(page("models", "workshop"), "Let the plain rule answer …")
+    assert app.text_area(key="pause rule reason").value == ""
+    visit = Visit(SharedWorkspace(workspace, 0.0, 100, 1), LOCAL)
+    made = visit.pause_answers("workshop", "plain rule", "marks of a test were lost")
+    held = pauses(workspace.store)["workshop"]
+    assert (held.answers, held.reason) == ("plain rule", "marks of a test were lost")
+    assert "marks of a test were lost" in texts(page("models", "workshop"))
+    app = press(page("models", "workshop"), "Let the models answer again …")
+    assert app.text_area(key="resume reason").value == ""
+    visit.resume_answers(made, "found")
+    assert pauses(workspace.store) == {}
+    assert "Answers are paused" not in texts(page("models", "workshop"))

@@ -49,6 +49,17 @@ def test_a_student_sees_the_own_result_with_its_range_and_a_guardian_the_same(pa
 
 
 @pytest.mark.usefixtures("linked")
+def test_the_own_sheet_is_made_when_it_is_asked_for_and_that_is_recorded(page: Page, workspace: Workspace) -> None:
+    app = press(sign_in(page("own"), "mum"), "This on a sheet")
+    assert not app.exception
+    offered = [one.proto.label for one in app.get("download_button")]
+    assert "Download the sheet (page)" in offered
+    looks = workspace.store.student_accesses("workshop", STUDENT)
+    mine = {one.id for one in workspace.store.predictions("workshop", student=STUDENT)}
+    assert [one.actor for one in looks if one.details.get("prediction") in mine] == ["user:mum"] * len(offered[:2])
+
+
+@pytest.mark.usefixtures("linked")
 def test_an_objection_takes_a_tick_and_a_press_and_then_nothing_is_shown(page: Page, workspace: Workspace) -> None:
     app = sign_in(page("own"), "mum")
     [button] = [one for one in app.button if one.label == "Object"]

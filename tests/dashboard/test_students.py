@@ -256,3 +256,19 @@ def test_an_answer_is_on_its_side_of_the_cut_points_and_a_likelier_grade_is_told
     assert likelier_words(Answer(value="A", probabilities={"F": 0.3, "A": 0.7}, **about), mark) == ""
     told = likelier_words(Answer(value="B", probabilities={"F": 0.41, "B": 0.2, "A": 0.39}, **about), mark)
     assert told.replace("\u00a0", "") == "B (20%) is the grade of the answered mark; F by itself is likelier (41%)"
+
+
+def test_cases_stand_in_a_tab_that_takes_the_steps_of_another_system(page: Page, workspace: Workspace) -> None:
+    fill_list(workspace)
+    app = page("students", HERE, "Cases")
+    assert "There is no such case." in texts(app)
+    day = now().date().isoformat()
+    for text, said in (
+        (f"student,done,when\ns2,danced,{day}\n", "Refused: 1 problem"),
+        (f"student,done,when\ns2,accepted,{day}\n", "1 step was kept, about 1 students; 0 were known."),
+    ):
+        app.file_uploader(key=f"file:steps:{HERE}").set_value(("steps.csv", text.encode(), "text/csv")).run()
+        app = press(app, "Take them in")
+        assert said in texts(app)
+    shown = app.dataframe[0].value
+    assert list(shown["student"]) == [pseudonym("s2", workspace.secret)[:6]]

@@ -105,7 +105,7 @@ def test_levels_are_cut_and_what_contradicts_itself_is_refused_whole() -> None:
     four = WarningPolicy(cuts=(0.25, 0.5, 0.75), levels=names)
     assert [four.level_of(chance) for chance in (0.0, 0.25, 0.74, 0.75, 1.0)] == [*names, "highest"]
     assert USUAL_WARNINGS.level_of(0.9) is None
-    with pytest.raises(BadWarningPolicy, match=r"threshold is 2.*capacity is 0.*cuts are.*2 cuts part 3 levels; 1 are"):
+    with pytest.raises(BadWarningPolicy, match=r"threshold is 2.*capacity is 0.*cuts are.*levels are 1; 2 cuts part 3"):
         WarningPolicy(threshold=2, capacity=0, cuts=(0.5, 0.5), levels=("one",))
     assert WarningPolicy(capacity=3).version != USUAL_WARNINGS.version == WarningPolicy().version
 

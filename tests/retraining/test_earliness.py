@@ -1,17 +1,25 @@
 """From when on answers can be trusted: what is known later changes nothing before, models know no outcome of the period
 that is judged, and weeks are led by."""
 
+from pathlib import Path
+
 import numpy as np
 import polars as pl
 import pytest
 from rich.console import Console
 
+from database.ingest import add_batch, batch_rows
 from database.records import ChampionKey
+from jobs.inline import do_here
+from jobs.job_settings import JobSettings
+from jobs.queue import EARLINESS, JobRequest, ask
+from monitoring.earliness import Earliness, keep_earliness, kept_earliness
 from preprocessing.schema import DomainSchema, read_schema
-from retraining.backtest.earliness import Earliness, earliness
+from retraining.backtest.earliness import earliness
 from retraining.backtest.render import render_earliness
 from retraining.backtest.replay import Replay
 from retraining.backtest.run import BadBacktest, read_history
+from tests.retraining.conftest import open_at
 
 YEARS = """
 name = "years"
@@ -116,3 +124,23 @@ within = [4]
     assert found.lead.weeks is not None
     assert 0 <= found.lead.weeks <= 4
     assert [one.n for one in found.stages] == [60] * 8
+
+
+def test_a_job_finds_it_in_stored_records_once_and_it_is_kept(tmp_path: Path) -> None:
+    schema, rows = read_schema(YEARS), history(np.random.default_rng(3))
+    workspace = open_at(tmp_path, schema)
+    assert kept_earliness(workspace.store, schema.name, "mark") is None
+    checked = read_history(rows.write_csv().encode(), schema, name="a.csv").frame
+    add_batch(workspace.store, schema.name, batch_rows(checked, schema, "labeled"), "labeled", name="a.csv")
+    job = ask(workspace.store, JobRequest(EARLINESS, schema.name, "ann"))
+    done = do_here(workspace, job.id, JobSettings())
+    kept = kept_earliness(workspace.store, schema.name, "mark")
+    assert kept is not None
+    assert (kept.job, kept.rows, kept.found.judged) == (job.id, 300, "2025")
+    assert [one.stage for one in kept.found.stages] == ["start", "half"]
+    assert done.result is not None
+    assert done.result["trusted_from"] == kept.found.trusted_from
+    assert keep_earliness(workspace.store, kept.found, job=job.id, rows=1) == kept, "done again it is the same"
+    newer = keep_earliness(workspace.store, kept.found, job="another", rows=2)
+    assert kept_earliness(workspace.store, schema.name, "mark") == newer
+    workspace.close()

@@ -12,10 +12,13 @@ from dashboard.palette import State
 from dashboard.parts import say_no_champion, warn_of_changed_schemas, warn_of_examples
 from dashboard.version_words import Names, amount, names_among
 from dashboard.views.models.change import say_what_changed
+from dashboard.views.models.changed import draw_change_report
 from dashboard.views.models.decision import draw_decisions
 from dashboard.views.models.inside import draw_inside
+from dashboard.views.models.pausing import draw_pause, say_paused
 from dashboard.views.models.trial import draw_trial
 from dashboard.views.models.versions import draw_life, draw_versions, live_of, offer_card, version_row
+from dashboard.views.models.warnings import draw_policy
 from dashboard.visit import Visit
 from database.records import ChampionKey, Succession
 from language import _
@@ -45,6 +48,7 @@ def models(visit: Visit) -> None:
         state, sentence = (State.LOOK if state is State.GOOD else state), f"{waits} {sentence}"
     state_line(state, sentence, offer)
     say_what_changed()
+    say_paused(visit, schema)
     warn_of_examples(visit, [schema.name])
     warn_of_changed_schemas(visit, [schema.name])
     if serving.challenger is not None:
@@ -53,6 +57,9 @@ def models(visit: Visit) -> None:
     chosen = draw_life(visit, key, names)
     live = live_of(visit, key)
     draw_versions(visit, key, versions, serving, names, chosen, live)
+    draw_change_report(visit, schema, choice.target)
+    draw_policy(visit, schema, choice.target)
+    draw_pause(visit, schema)
     draw_inside(serving.predictor.manifest, schema)
     reigns = reigns_of(history)
     rows = [version_row(one, reigns, serving, names, live) for one in versions]

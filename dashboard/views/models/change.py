@@ -1,4 +1,5 @@
-"""Promoting, rolling back, activating, and ending a trial: each asks for a reason, and keeps it with who did it."""
+"""Promoting, rolling back, activating, ending a trial, and what else is changed by hand: each asks for a reason, and
+keeps it with who did it."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -15,13 +16,16 @@ from database.errors import Conflict, StoreUnavailable
 from database.records import ChampionKey, ModelVersion
 from database.withdrawal import NamesSomebody
 from language import _, retold
+from model.pauses import NotPaused
 from model.registry import NoSuchModel, SchemaChanged
 from model.trial import NoSuchTrial, Trial
+from monitoring.warning_policy import NoSuchPolicy
 
 JUST_DONE = "models changed"
 MOVES_SHOWN = 10
 REFUSALS = (
-    ChangesUnread, NoSuchModel, NoSuchTrial, SchemaChanged, NamesSomebody, Conflict, StoreUnavailable, Forbidden,
+    ChangesUnread, NotPaused, NoSuchModel, NoSuchPolicy, NoSuchTrial, SchemaChanged, NamesSomebody, Conflict,
+    StoreUnavailable, Forbidden,
 )  # fmt: skip
 
 
@@ -31,7 +35,7 @@ def say_what_changed() -> None:
         st.success(said, icon=":material/check_circle:")
 
 
-class _Offer(NamedTuple):
+class Offer(NamedTuple):
     """A change that is offered. label: of the button; title: of what it opens, and of the button there; means: what
     comes of it; done: what is said afterwards."""
 
@@ -45,19 +49,19 @@ def offer_rollback(visit: Visit, key: ChampionKey, before: str, names: Names) ->
     """A button that brings the champion before this one back."""
     name = names.of(before)
     label, title = _("Roll back to {name} …").format(name=name), _("Roll back to {name}").format(name=name)
-    _draw_offer(_back(label, title, name), lambda reason: visit.roll_back(key, reason), "rollback")
+    draw_offer(_back(label, title, name), lambda reason: visit.roll_back(key, reason), "rollback")
 
 
 def offer_activation(visit: Visit, key: ChampionKey, version: str, names: Names) -> None:
     """A button that brings an earlier champion back."""
     name = names.of(version)
     label, title = _("Bring {name} back …").format(name=name), _("Bring {name} back").format(name=name)
-    _draw_offer(_back(label, title, name), lambda reason: visit.activate(key, version, reason), f"activate {version}")
+    draw_offer(_back(label, title, name), lambda reason: visit.activate(key, version, reason), f"activate {version}")
 
 
-def _back(label: str, title: str, name: str) -> _Offer:
+def _back(label: str, title: str, name: str) -> Offer:
     means = _("{name} answers again at once, for everyone, the API included. No model is lost by it.")
-    return _Offer(label, title, means.format(name=name), _("{name} answers again.").format(name=name))
+    return Offer(label, title, means.format(name=name), _("{name} answers again.").format(name=name))
 
 
 def offer_promotion(visit: Visit, model: ModelVersion, generation: int, names: Names, *, place: str) -> None:
@@ -68,13 +72,13 @@ def offer_promotion(visit: Visit, model: ModelVersion, generation: int, names: N
         "{name} answers from now on, for everyone, the API included; a trial ends by it. It is you who decides this: "
         "contests decide by themselves where they can."
     )
-    offer = _Offer(
+    offer = Offer(
         _("Promote {name} …").format(name=name),
         _("Promote {name}").format(name=name),
         means.format(name=name),
         _("{name} answers now.").format(name=name),
     )
-    _draw_offer(
+    draw_offer(
         offer,
         lambda reason: visit.promote(key, version, generation, reason),
         f"{place} promote",
@@ -100,18 +104,16 @@ def _draw_changes(visit: Visit, key: ChampionKey, version: str) -> None:
 def offer_end(visit: Visit, trial: Trial, names: Names) -> None:
     """A button that ends a trial."""
     name = names.of(trial.challenger)
-    offer = _Offer(
+    offer = Offer(
         _("End the trial …"),
         _("End the trial of {name}").format(name=name),
         _("The model in use answers alone again; {name} stays in the list.").format(name=name),
         _("The trial of {name} has ended.").format(name=name),
     )
-    _draw_offer(offer, lambda reason: visit.stop_trial(trial, reason), f"end {trial.id}")
+    draw_offer(offer, lambda reason: visit.stop_trial(trial, reason), f"end {trial.id}")
 
 
-def _draw_offer(
-    offer: _Offer, do: Callable[[str], object], key: str, *, read: Callable[[], None] = lambda: None
-) -> None:
+def draw_offer(offer: Offer, do: Callable[[str], object], key: str, *, read: Callable[[], None] = lambda: None) -> None:
     """A button that opens a dialog: what it means, what to read first, why, and the doing. do: takes the reason."""
 
     def ask() -> None:

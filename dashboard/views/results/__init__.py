@@ -17,6 +17,7 @@ from dashboard.parts import say_no_champion, say_uncounted
 from dashboard.version_words import Names, names_among
 from dashboard.views.results.by_week import draw_by_week
 from dashboard.views.results.course import draw_course, draw_promise, draw_weeks, week_rows
+from dashboard.views.results.early import draw_earliness
 from dashboard.views.results.fair import choose_threshold, draw_groups, draw_quadrants
 from dashboard.views.results.outcomes import offer_outcomes
 from dashboard.views.results.states import state_of, state_sentence
@@ -25,7 +26,7 @@ from database.records import ChampionKey, Succession
 from language import _, ngettext
 from language.format import count
 from monitoring.results import Results
-from preprocessing.schema import DomainSchema
+from preprocessing.schema import DomainSchema, Target
 
 
 def results(visit: Visit) -> None:
@@ -37,7 +38,7 @@ def results(visit: Visit) -> None:
         found = visit.results(schema.name, target.name, choice.at, since=choice.since, until=choice.until, top=top)
     _say_uncounted(visit.uncounted_days(schema.name, target.name, choice.since))
     if found is None:
-        _say_nothing(visit, schema)
+        _say_nothing(visit, schema, target)
         return
     state = state_of(found)
     changed = partial(link, "data", _("See what changed"), domain=schema.name)
@@ -54,6 +55,7 @@ def results(visit: Visit) -> None:
         draw_groups(schema, found.fairness)
         draw_quadrants(found, target)
         draw_weeks(found.timeline)
+    draw_earliness(visit, schema, target)
     _say_left_out(found)
     answered = ", ".join(sorted(names.told(one.model) for one in found.whole.models))
     foot(model=answered, rows=week_rows(found.timeline), name=f"results-{schema.name}-{target.name}")
@@ -75,11 +77,12 @@ def _moment_with_outcomes(visit: Visit, schema: DomainSchema) -> str | None:
     return visit.newest_moment(schema.name, schema.targets[0].name, now() - timedelta(days=int(USUAL_BACK)))
 
 
-def _say_nothing(visit: Visit, schema: DomainSchema) -> None:
+def _say_nothing(visit: Visit, schema: DomainSchema, target: Target) -> None:
     sentence = _("Nothing was predicted in this time, so that nothing can have turned out.")
     state_line(State.OPEN, sentence, partial(link, "students", _("See students"), domain=schema.name))
     if not any(key.domain == schema.name for key in visit.champions):
         say_no_champion(schema)
+    draw_earliness(visit, schema, target)
     foot()
 
 

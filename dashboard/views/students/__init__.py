@@ -11,6 +11,7 @@ from dashboard.frame import Choice, back_to_newest, controls, foot, state_line
 from dashboard.palette import State
 from dashboard.parts import champions_of, say_no_champion, say_uncounted, warn_of_changed_schemas, warn_of_examples
 from dashboard.views.students.asking import ask_about_file, ask_about_one
+from dashboard.views.students.case_list import draw_cases
 from dashboard.views.students.listing import Listing, draw_list
 from dashboard.views.students.one import draw_student
 from dashboard.views.students.requests import draw_requests
@@ -80,6 +81,7 @@ def _draw_tabs(visit: Visit, choice: Choice, listing: Listing | None) -> None:
         _("List"): (lambda: draw_list(listing)) if listing else None,
         _("One student"): (lambda: ask_about_one(visit, choice)) if asks else None,
         _("A file"): (lambda: ask_about_file(visit, choice)) if asks else None,
+        _("Cases"): (lambda: draw_cases(visit, choice.schema)) if visit.may("note", name) else None,
         _("A student's request"): (lambda: draw_requests(visit, choice)) if visit.may("rights", name) else None,
     }
     shown = {title: draw for title, draw in parts.items() if draw is not None}

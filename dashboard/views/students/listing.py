@@ -28,7 +28,6 @@ from dashboard.views.students.sentences import (
     name_of,
     numeric,
     pause_words,
-    policy_words,
     range_words,
     reason_words,
     silent_words,
@@ -41,6 +40,7 @@ from language.format import count
 from language.format import moment as moment_of
 from model.readable import decimals_of
 from monitoring.student_list import ListCounts, ListedStudent, ListPage, ListPlace, Shown, middles_of, missing_of
+from overview.policy_words import policy_words
 from preprocessing.schema import DomainSchema, Target
 
 LISTED_AT_ONCE = 500
@@ -242,7 +242,8 @@ def _draw_filters(listing: Listing) -> None:
         "unanswered": _("No answer ({n})").format(n=count(counts.unranked.get("insufficient", 0))),
     }
     if listing.target.pass_mark is not None:
-        st.caption(pause_words(counts.paused) if counts.paused else policy_words(counts.policy))
+        told = _("Warned of: {policy}.").format(policy=policy_words(counts.policy))
+        st.caption(pause_words(counts.paused) if counts.paused else told)
     with st.container(horizontal=True, vertical_alignment="bottom", key="filters"):
         if len(groups) > 1:
             choose: Callable[..., Any] = st.pills if len(groups) <= PILLS else st.multiselect

@@ -13,7 +13,6 @@ from language.format import interval as range_of
 from model.pauses import Pause
 from model.readable import decimals_of, rounded_value
 from monitoring.student_list import ListCounts, ListedStudent
-from monitoring.warning_policy import WarningPolicy
 from preprocessing.schema import DomainSchema, Target, label_of, title_of
 
 Names = Mapping[str, str]
@@ -117,23 +116,6 @@ def list_sentence(counts: ListCounts, new: int | None, target: Target, given_fro
         return said if new is None or not counts.warned else _("{said} None is new since last week.").format(said=said)
     fresh = ngettext("{said} {new} is new since last week.", "{said} {new} are new since last week.", new)
     return fresh.format(said=said, new=count(new))
-
-
-def policy_words(policy: WarningPolicy) -> str:
-    """Whom a warning policy warns of."""
-    told = [_("a chance of {share} or more").format(share=share(policy.threshold))]
-    if policy.capacity is not None:
-        told.append(_("of each group the {n} likeliest").format(n=count(policy.capacity)))
-    if policy.by_lot:
-        told.append(
-            ngettext("{n} of these by lot", "{n} of these by lot", policy.by_lot).format(n=count(policy.by_lot))
-        )
-    if policy.cool_down_days:
-        days = ngettext("nobody twice within {n} day", "nobody twice within {n} days", policy.cool_down_days)
-        told.append(days.format(n=count(policy.cool_down_days)))
-    if policy.transitions_only:
-        told.append(_("nobody who gave cause by the answer before"))
-    return _("Warned of: {policy}.").format(policy="; ".join(told))
 
 
 def pause_words(paused: Pause) -> str:

@@ -4,6 +4,7 @@ from typing import Any
 
 import httpx
 
+from clock import now
 from tests.api.guarded import GROUP, Guarded
 from tests.api.serving import UNIVERSITY
 
@@ -66,3 +67,31 @@ def test_a_note_is_taken_read_and_recorded_by_who_may(guarded: Guarded, confined
     assert {one["student"] for one in found} == {student}
     assert not any("Mondays" in str(one) for one in found)
     assert len(guarded.entries(action="notes read")) >= 2
+
+
+def test_steps_of_another_system_come_as_a_file_of_ones_own_groups_whole_or_not_at_all(
+    guarded: Guarded, confined: str
+) -> None:
+    rows = [
+        UNIVERSITY | {"student_id": "n-0901"},
+        UNIVERSITY | {"student_id": "n-0902", "subject": "Algorithms"},
+    ]
+    for row in rows:
+        assert guarded.ask("POST", "/api/v1/university/predict", guarded.keys["teacher"], json=row).status_code == 200
+    day, cases = now().date().isoformat(), "/api/v1/university/cases"
+    head = "student,done,when,text\n"
+    mine, elsewhere = f"n-0901,talked,{day},on Mondays\n", f"n-0902,talked,{day},\n"
+
+    def send(key: str, text: str) -> httpx.Response:
+        return guarded.ask("POST", cases, key, files={"file": ("steps.csv", text)})
+
+    for role in ("viewer", "analyst"):
+        assert send(guarded.keys[role], head + mine).status_code == 403
+    refused = send(confined, f"{head}{mine}{elsewhere}n-0901,danced,{day},\n")
+    assert refused.status_code == 422, refused.text
+    assert [one["row"] for one in refused.json()["problems"]] == [3, 4], "of another group, and no word for a step"
+    taken = send(confined, head + mine)
+    assert (taken.status_code, taken.json()["new"], taken.json()["known"]) == (200, 1, 0), taken.text
+    again = send(confined, head + mine)
+    assert (again.json()["new"], again.json()["known"]) == (0, 1), "the same file again changes nothing"
+    assert guarded.entries(action="steps imported")[0].details["students"] == 1

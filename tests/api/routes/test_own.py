@@ -55,6 +55,26 @@ def test_nothing_of_others_is_told(guarded: Guarded, tom: str, students: list[st
     assert not re.search(r"\d+ ?% of|better than|worse than|of \d+ others", text)
 
 
+def test_the_own_sheet_is_read_by_whom_it_is_about_alone_and_says_no_rank_and_no_risk(
+    guarded: Guarded, tom: str, students: list[str]
+) -> None:
+    [place] = guarded.ask("GET", "/api/v1/me", tom).json()["view"]["domains"][0]["places"]
+    path = f"/api/v1/me/sheets/{place['sheet']}"
+    for spoken, title in (("en", "About a prediction"), ("de", "Zu einer Vorhersage"), ("fr", "À propos d")):
+        told = guarded.ask("GET", path, tom, headers={"accept-language": spoken})
+        assert (told.status_code, told.headers["content-language"]) == (200, spoken)
+        assert title in told.text
+        assert not re.search(r"rank|below_pass|better than|worse than|of \d+ others", told.text)
+        assert not any(one in told.text for one in students)
+    paper = guarded.ask("GET", path, tom, params={"format": "pdf"})
+    assert (paper.headers["content-type"], paper.content[:5]) == ("application/pdf", b"%PDF-")
+    looks = guarded.entries(actor="user:tom", action="own record read")
+    assert place["sheet"] in {one.details.get("prediction") for one in looks}
+    sibling = guarded.linked("sibling", "student", students[1])
+    assert guarded.ask("GET", path, sibling).status_code == 404, "of somebody else"
+    assert guarded.ask("GET", path, guarded.keys["teacher"]).status_code == 403
+
+
 def test_a_user_who_is_linked_to_nobody_or_confined_elsewhere_sees_nothing(
     guarded: Guarded, students: list[str]
 ) -> None:
@@ -82,7 +102,8 @@ def test_such_a_user_reaches_nothing_else(guarded: Guarded, tom: str, students: 
                 assert seen.status_code in (403, 404), (method, path, seen.text)
             else:
                 reached.add(f"{method} {path}")
-    assert reached == {"GET /api/v1/me", "POST /api/v1/me/objection"}
+    sheet = f"GET /api/v1/me/sheets/{other['id']}"
+    assert reached == {"GET /api/v1/me", sheet, "POST /api/v1/me/objection"}
 
 
 def test_an_objection_holds_at_once_for_all_who_look(guarded: Guarded) -> None:
