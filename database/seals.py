@@ -525,7 +525,7 @@ def _read_chain(store: RecordStore, anchors: Mapping[int, str], faults: _Faults)
             read.append(one)
         salts += salts_of(store, read)
     for number in sorted(number for number in anchors if not 1 <= number <= end):
-        faults.add(f"block {number} of the chain is gone", "block", last.at if last else 0)
+        faults.add(f"block {number} of the chain is gone", "block", last.at if last else micros(now()))
     nothing = np.zeros(1, dtype=ENTRIES)  # the last one, with which rows without an entry are compared
     nothing["mark"] = NOTHING
     entries = np.concatenate([*contents, nothing])
