@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from benchmarks.district import Size, district_figures
 from cli.main import app
 
-SMALL = Size(schools=8, a_school=150, learned=800, window=1_500, capacity=40, by_lot=20, near=0.35)
+SMALL = Size(schools=8, a_school=150, learned=800, window=1_000, capacity=40, by_lot=20, near=0.35)
 
 
 def in_this_process(words: Sequence[str], settings: Mapping[str, str]) -> tuple[int, str, str]:
