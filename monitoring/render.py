@@ -316,21 +316,26 @@ def weekly_tables(found: WeeklyPerformance | None) -> list[RenderableType]:
     if found is None:
         return []
     table = Table(box=box.SIMPLE, title=f"chances of an event within {found.within} weeks beside what happened")
-    for name in ("", "n", "students", "happened", "chance told", "chance less happened", "AUC", "Brier", "flagged"):
+    table.add_column("", no_wrap=True)
+    for name in ("n", "of", "happened", "told", "AUC", "Brier", "flagged"):
         table.add_column(name, overflow="fold")
     parts = (("week", found.weeks), ("school", found.schools), ("grade", found.grades))
     for by, one in (("", found.whole), *((by, one) for by, some in parts for one in some)):
         off = " (!)" if one.verdict in ("too low", "too high") else ""
-        figures = (one.rate, one.risk, one.gap, one.auc, one.brier, one.flagged)
+        figures = (one.rate, one.risk, one.auc, one.brier, one.flagged)
         table.add_row(f"{by} {one.name}{off}".strip(), f"{one.n:,}", f"{one.students:,}", *map(_of_risk, figures))
-    told = f"flagged: from a chance of {found.threshold:.2f} on; of fewer than {FEWEST_TOLD} students no figure is told"
+    told = (
+        f"told: the mean chance; of: students; flagged: from a chance of {found.threshold:.2f} on; of fewer than "
+        f"{FEWEST_TOLD} students no figure is told"
+    )
     return [table, Text(f"(!): chances were credibly too low or too high; {told}.")]
 
 
 def _of_risk(figure: Estimate | float | None) -> str:
     if figure is None:
         return ""
-    return f"{figure:.3f}" if isinstance(figure, float) else str(figure)
+    told = f"{figure:.3f}" if isinstance(figure, float) else f"{figure.value:.3f}\n{figure.low:.2f}–{figure.high:.2f}"
+    return told.replace("0.", ".")
 
 
 def group_table(found: Fairness) -> list[RenderableType]:

@@ -141,10 +141,14 @@ def _figures(name: str, rows: _Rows, *, told: bool = True) -> RiskFigures:
         gap=gap,
         p=p,
         auc=area(rows.happened > 0, rows.risk, rows.student),
-        brier=_mean((rows.risk - rows.happened) ** 2, rows.student)[0],
+        brier=_not_below_0(_mean((rows.risk - rows.happened) ** 2, rows.student)[0]),
         flagged=_share(rows.warned.astype(np.float64), rows.student),
     )
     return _judged(found, p)
+
+
+def _not_below_0(one: Estimate) -> Estimate:
+    return Estimate(one.value, max(0.0, one.low), one.high)
 
 
 def _judged(found: RiskFigures, p: float | None) -> RiskFigures:

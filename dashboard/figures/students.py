@@ -346,13 +346,17 @@ def theme_bars(factors: Sequence[ThemeFactor]) -> Figure:
         y=[worded(one.theme) for one in factors],
         orientation="h",
         marker_color=[seen.now if one.points > 0 else seen.model for one in factors],
-        text=[share(one.points) for one in factors],
+        text=[share(one.points, 2) for one in factors],
         hovertemplate="%{y}: %{text}<extra></extra>",
         textposition="none",
     )
     figure = go.Figure(bars)
     figure.update_yaxes(autorange="reversed", type="category")
-    figure.update_xaxes(tickformat="+.0%", title=_("lowers the chance · raises it"), zeroline=True, zerolinewidth=1)
+    furthest = max((abs(one.points) for one in factors), default=1.0)
+    digits = next(digits for digits in range(4) if furthest >= 0.05 / 10**digits or digits == 3)
+    figure.update_xaxes(
+        tickformat=f"+.{digits}%", title=_("lowers the chance · raises it"), zeroline=True, zerolinewidth=1
+    )
     return plain(figure, 80 + 34 * len(factors))
 
 

@@ -12,9 +12,10 @@ import pytest
 import language
 from access.roles import LOCAL, Principal
 from clock import now
+from database.ingest import store_outcomes
 from database.newest import Which
 from database.observed import store_events
-from database.records import Observation
+from database.records import Observation, Outcome
 from jobs.inline import do_here
 from jobs.job_settings import JobSettings
 from jobs.queue import KEEPING_WEEKS
@@ -23,6 +24,7 @@ from model.purpose import IntendedPurpose
 from model.workspace import Workspace
 from monitoring.at_risk import at_risk
 from monitoring.feeds import STALE_DAYS
+from monitoring.results import ResultsQuestion, results_of
 from monitoring.week_close import close_week, closed_weeks, refresh
 from monitoring.weekly_answers import WeeklyAnswer, WeeklyAnswers
 from overview.conditions import find_conditions
@@ -229,3 +231,30 @@ def test_the_sheet_of_a_student_says_of_how_many_of_a_hundred_it_came_true(works
     sheet = sheet_about(workspace, K12, said, IntendedPurpose(), "")
     words = f"Of a hundred students with such a number, {low} to {high} come to it within 18 weeks."
     assert words in [one for part in sheet.parts for one in part.sentences]
+
+
+def test_chances_are_told_beside_what_happened_by_week_school_and_grade(workspace: Workspace, folder: Path) -> None:
+    for week in (WEEK - 1, WEEK):
+        close_week(workspace, DOMAIN, START + timedelta(days=7 * week + 6))
+    known = pl.read_parquet(folder / "district" / "labelled.parquet").select("student_id", "week", TARGET.name)
+    truth = {(pseudonym(student, SECRET), week): value for student, week, value in known.iter_rows()}
+    said = workspace.store.predictions(DOMAIN, limit=500)
+    outcomes = [
+        Outcome(domain=DOMAIN, target=TARGET.name, value=truth[one.student, one.period], at=now(), prediction=one.id)
+        for one in said if (one.student, one.period) in truth
+    ]  # fmt: skip
+    store_outcomes(workspace.store, K12, outcomes)
+    found = results_of(workspace, DOMAIN, ResultsQuestion(target=TARGET.name))
+    assert found is not None
+    assert found.weekly is not None
+    assert [one.name for one in found.weekly.weeks] == [f"2025-26 W{WEEK - 1}", f"2025-26 W{WEEK}"]
+    assert sum(one.n for one in found.weekly.weeks) == found.weekly.whole.n == len(outcomes)
+    rows = pl.read_parquet(folder / "district" / "rows.parquet").filter(pl.col("school_week") == WEEK)
+    assert {one.name for one in found.weekly.schools} == {*rows["school"]}
+    assert {one.name for one in found.weekly.grades} == {*rows["grade_level"]}
+    happened = [
+        truth[one.student, one.period] != TARGET.levels[-1] for one in said if (one.student, one.period) in truth
+    ]
+    assert found.weekly.whole.rate is not None
+    assert found.weekly.whole.rate.value == pytest.approx(sum(happened) / len(happened))
+    assert all(one.rate is None for one in found.weekly.grades if one.students < 10)
