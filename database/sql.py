@@ -764,11 +764,12 @@ class SqlStore:
     ) -> dict[date, int]:
         with self._reading() as connection:
             if groups is None:
-                return {calendar_day(day): n for day, n in connection.execute(_count_days(domain, micros(since)))}
-            day = _day_of(connection)
-            statement = sa.select(day, sa.func.count()).where(PREDICTIONS.c.domain == domain, *_of_groups(groups))
-            found = connection.execute(statement.where(*_between(PREDICTIONS.c.at, since, None)).group_by(day))
-            return {calendar_day(row[0]): row[1] for row in found}
+                statement = _count_days(domain, micros(since))
+            else:
+                day, of_groups = _day_of(connection), _of_groups(groups)
+                statement = sa.select(day, sa.func.count()).where(PREDICTIONS.c.domain == domain, *of_groups)
+                statement = statement.where(*_between(PREDICTIONS.c.at, since, None)).group_by(day)
+            return {calendar_day(row[0]): row[1] for row in connection.execute(statement)}
 
     def count_predictions(
         self,
