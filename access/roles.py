@@ -164,8 +164,9 @@ def require_groups(principal: Principal, groups: Iterable[str | None]) -> None:
         return
     outside = sum(group not in principal.groups for group in groups)
     if outside:
-        rows = "1 row is" if outside == 1 else f"{outside:,} rows are"
-        raise Forbidden(f"{rows} of groups that you have no access to; nothing of this request was kept")
+        if outside == 1:
+            raise Forbidden("1 row is of groups that you have no access to; nothing of this request was kept")
+        raise Forbidden(f"{outside:,} rows are of groups that you have no access to; nothing of this request was kept")
 
 
 def linked_student(principal: Principal) -> str:

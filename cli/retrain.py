@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+import language
 from cli.apps import app
 from cli.inputs import actor, opened_workspace, policies_of, read_rows, say_notes, say_skipped, schema_of, told_problems
 from cli.options import Cluster, Domain, Moments, PolicyFile, Problems, Sheet, SkipBadRows, Targets, TaskName
@@ -148,6 +149,9 @@ def backtest(
     seed: Annotated[int, typer.Option(help="Same data and seed give the same result.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
     html: Annotated[Path | None, typer.Option(help="Write the result as one self-contained page.")] = None,
+    spoken: Annotated[
+        str, typer.Option("--language", help="Of the page and of what is told of drift: en, de or fr.")
+    ] = "en",
     cluster: Cluster = None,
     sheet: Sheet = "",
     skip_bad_rows: SkipBadRows = False,
@@ -181,20 +185,23 @@ def backtest(
         say_notes(history.notes)
         say_skipped(history.skipped, history.problems, problems)
         found = earliness(replay, history.frame) if early else None
-        tried = None if early else replay_history(replay, history.frame, strategies, cluster=cluster)
+        with language.use(spoken):  # what is told of drift is composed as it is found
+            tried = None if early else replay_history(replay, history.frame, strategies, cluster=cluster)
     if found is not None:
         write_json(found) if as_json else out.print(*render_earliness(found))
     if tried is not None:
-        _tell_backtest(tried, html, as_json=as_json)
+        _tell_backtest(tried, html, spoken, as_json=as_json)
 
 
-def _tell_backtest(found: "Backtest", html: Path | None, *, as_json: bool) -> None:
+def _tell_backtest(found: "Backtest", html: Path | None, spoken: str, *, as_json: bool) -> None:
     import msgspec
 
     from retraining.backtest.page import render_page
     from retraining.backtest.render import render_backtest
 
     if html:
-        html.write_text(render_page(found), encoding="utf-8")
+        with language.use(spoken):
+            page = render_page(found)
+        html.write_text(page, encoding="utf-8")
         err.print(f"wrote {html}")
     typer.echo(json.dumps(msgspec.to_builtins(found), indent=2)) if as_json else out.print(render_backtest(found))

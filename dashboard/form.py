@@ -16,11 +16,13 @@ from language import _, ngettext
 from language.format import count, parse_number
 from model.bundle import Manifest
 from model.predictor import importance_shares
-from preprocessing.schema import DomainSchema, Feature, label_of, title_of
+from preprocessing.schema import ContextColumn, DomainSchema, Feature, described, label_of, title_of
 
 PER_ROW = 3
 FIRST_FIELDS = 6
 """Fields that stand open: those on which the answer rests most."""
+
+LONGEST_LABEL = 30  # letters
 
 MOST_CHOICES = 12  # numbers with labels that are chosen from a list
 
@@ -105,8 +107,8 @@ def label(feature: Feature) -> str:
 
 def explain(feature: Feature) -> str:
     """What a field means, its range and unit, and the name of its column in files."""
-    described = feature.description or feature.name
-    parts = [described[0].upper() + described[1:]]
+    told = described(feature)
+    parts = [told[0].upper() + told[1:]]
     if feature.kind == "numeric" and words.span(feature):
         parts.append(words.span(feature))
     if feature.optional:
@@ -120,7 +122,7 @@ def _who(schema: DomainSchema) -> None:
     if not schema.context_names:
         return
     student = schema.student.name if schema.student else None
-    described = {column.name: column.description for column in schema.context}
+    context = {column.name: column for column in schema.context}
     for cell, name in zip(st.columns(PER_ROW), schema.context_names, strict=False):
         if name == student:
             cell.text_input(
@@ -133,10 +135,16 @@ def _who(schema: DomainSchema) -> None:
                 ),
             )
         else:
-            title = _("{field} (optional)").format(field=name.replace("_", " ").capitalize())
-            cell.text_input(
-                title, key=field(schema, name), autocomplete="off", help=described[name], persist_state="session"
-            )
+            about = context[name]
+            title = _("{field} (optional)").format(field=_short_title(about))
+            told = f"{described(about)}. " + _("Column `{name}`.").format(name=name)
+            cell.text_input(title, key=field(schema, name), autocomplete="off", help=told, persist_state="session")
+
+
+def _short_title(column: ContextColumn) -> str:
+    """A column's title where it is one, else its name: a label is no sentence."""
+    title = title_of(column)
+    return title if len(title) <= LONGEST_LABEL else column.name.replace("_", " ").capitalize()
 
 
 def read_fields(

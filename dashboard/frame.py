@@ -261,14 +261,18 @@ def state_line(state: State, sentence: str, action: Callable[[], object] | None 
             action()
 
 
-def foot(*, model: str = "", rows: Iterable[Mapping[str, object]] | None = None, name: str = "data") -> None:
-    """The end of a page: as of when, by which model, and what the page shows as a file called `name`."""
+def foot(
+    model: str = "", digest: str = "", *, rows: Iterable[Mapping[str, object]] | None = None, name: str = "data"
+) -> None:
+    """The end of a page: as of when, by which model, and what the page shows as a file called `name`. digest: of the
+    model, which stands where a pointer rests."""
     told = [_("As of {time} (your time, {zone})").format(time=time_of_day(now()), zone=current().zone)]
     told += [_("days begin at midnight, UTC"), *([_("model {model}").format(model=model)] if model else [])]
     told += [_("a reason to look and to help, not to admit, punish or grade")]
     st.divider()
     with st.container(horizontal=True, vertical_alignment="center", key="foot"):
-        st.caption(" · ".join(told), width="content")
+        help_text = _("Digest of the model: `{digest}`").format(digest=digest) if digest else None
+        st.caption(" · ".join(told), width="content", help=help_text)
         if rows is not None:
             csv = partial(csv_of, list(rows))
             label = _("Download this page's data (CSV)")

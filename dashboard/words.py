@@ -40,7 +40,8 @@ def plain(text: str) -> str:
 
 def candidate(name: str) -> str:
     """A candidate's name for people: 'hist_gradient_boosting' as 'hist gradient boosting'."""
-    return _("plain rule") if name == "naive" else name.replace("_", " ")
+    known = {"naive": _("plain rule"), "plain_rule": _("plain rule"), "mean_of_trees": _("mean of trees")}
+    return known.get(name) or name.replace("_", " ")
 
 
 def harmless(text: str) -> str:

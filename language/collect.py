@@ -20,6 +20,8 @@ ROOT = Path(__file__).resolve().parent.parent
 TRANSLATED = (
     "language",
     "drift",
+    "model",
+    "retraining",
     "overview",
     "advice",
     "reports",

@@ -127,7 +127,83 @@ KEPT_FORMS = (
     "midterm",
     "end",
     "first champion",
-    # How far a job is (`jobs`, `retraining`)
+    # What a role may not do, and who is let in where (`access.roles`)
+    "your role does not allow you to {what}",
+    "see aggregates: domains, models, drift reports, performance; no row of a student",
+    "predict",
+    "read logged predictions",
+    "upload batches and outcomes, list uploads",
+    "download models",
+    "take back uploads and predictions",
+    "run drift reports, see what challengers said in shadow",
+    "start retraining and read its runs",
+    "change champions",
+    "read and empty caches",
+    "answer a student's request: hand out all that is known, erase it, record an objection, link a user",
+    "read who looked at what",
+    "read the service's metrics",
+    "note what was done about a student, and read such notes",
+    "add and end users, keys and schedules on the dashboard",
+    "see what is said of the one student that one is linked to, and object",
+    "you have access to some domains only",
+    "{n} row is of groups that you have no access to; nothing of this request was kept",
+    "{n} rows are of groups that you have no access to; nothing of this request was kept",
+    "your user is linked to no student: ask whoever answers for data protection to link it",
+    "to say for all that something is known takes a role that may compare, in all groups",
+    "a model tells of all groups that it learned from, and you are confined to some",
+    "no user of that name and password may sign in",
+    "this user is disabled",
+    # Why a challenger replaced the model in use, or did not (`retraining`)
+    "{who} has a graph of {size} MB, above the {most} MB that a model may take in every serving process",
+    "{who} has a graph of {size} MB, within the {most} MB that a model may take in every serving process",
+    "it",
+    "the challenger",
+    "the challenger's error is {gain} smaller (more than {limit}), with a {share} lower bound of {low}, on {n} unseen "
+    "rows",
+    "the plain rule is no worse on the same rows, nor surely better: {low} against {high}",
+    "the plain rule is better than both models on {n} unseen rows and takes the champion's place: its error is {gain} "
+    "smaller than the champion's (more than {limit}), with a {share} lower bound of {low}",
+    "the plain rule is better than the challenger on the same rows: its error is {gain} smaller, with a {share} lower "
+    "bound of {low}",
+    "the gain of {gain} is not above {limit}",
+    "the gain may be luck: its {share} lower bound is {low} over {n} rows in {all} clusters",
+    "its answers are not seen to follow the outcomes of these rows ({share} bound): as if the outcomes were other "
+    "students'",
+    "students with {found} would get worse by {gain} ({n} rows)",
+    "of the students with {found} who failed, {share} fewer would be warned of ({n} rows)",
+    "not enough data: {n} rows in {all} clusters that neither model has seen; {most} rows in 2 clusters are the least",
+    "not enough data: {n} rows in {all} clusters that neither model has seen, which count as {now} (a student, and "
+    "equal rows, once); {most} rows in 2 clusters are the least",
+    "not enough data: all {all} clusters show the very same difference of {limit}",
+    "every outcome of the {n} judging rows is {limit}: they tell no model from another",
+    "the outcomes of the {n} judging rows run against the champion's answers: where it said more, less came. A scale "
+    "that was turned round looks like that; look at the file before anybody learns from it",
+    "not enough data: no labelled rows that the champion has not seen",
+    "not enough data: all {n} new labelled rows belong to a {what} that the champion was trained on; {why}",
+    "only rows of a later {column} than all that it learned from judge, or of another {what}",
+    "give the domain a period column: rows of a later period judge, whatever the {what} is called",
+    "these outcomes were judged before, at {when} (then: {verdict}); new ones may say otherwise",
+    "it was not made a model: {why}",
+    "no challenger: {why}",
+    # A model's card: how rows were set apart, its plain rule, what no model may be used for (`model`)
+    "period",
+    "group",
+    "student",
+    "student and year",
+    "row",
+    "{column}, or {limit} where it is missing",
+    "always {value}",
+    "admitting or placing students",
+    "discipline and exclusion",
+    "grading",
+    # Columns of which a drift report says nothing (`drift.compare`)
+    "only in the reference",
+    "only in the current sample",
+    # When a job is done by itself, and how far one is (`jobs`, `retraining`)
+    "daily",
+    "daily at {at} UTC",
+    "every {n} days",
+    "every {n} hours",
     "checking",
     "comparing",
     "scoring",
@@ -172,6 +248,11 @@ def retold(text: str) -> str:
             return catalogue_in(current().language).gettext(form).format(**places)
     head, mark, rest = text.partition(": ")  # a file's name, and what is wrong with it
     return f"{head}{mark}{said}" if mark and (said := retold(rest)) != rest else _named(text)
+
+
+def retold_reasons(text: str) -> str:
+    """`text` of several reasons that semicolons part, each said again."""
+    return "; ".join(map(retold, text.split("; ")))
 
 
 def _named(text: str) -> str:

@@ -12,6 +12,8 @@ import msgspec
 from database.records import DecisionRecord, ModelVersion, Succession
 from database.store import RecordStore
 from database.withdrawal import rows_withdrawn
+from language import _, worded
+from language.format import count
 from model.artifacts import Artifacts
 from model.bundle import EXAMPLES, Lineage, Manifest, MissingPattern
 from model.decision import SliceGain, decision_of, own_slices
@@ -20,7 +22,7 @@ from model.purpose import MISUSES
 from model.registry import load_bundle
 from model.standing import Reign, VersionStanding, before_of, reigns_of, standing_of
 from model.version_names import version_names
-from preprocessing.schema import DomainSchema
+from preprocessing.schema import DomainSchema, described, title_of
 
 LEADING = 8  # columns that are told each by itself
 
@@ -37,12 +39,12 @@ class Leaning(msgspec.Struct, frozen=True, kw_only=True):
 class ModelCard(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that there is to say of one version.
 
-    name: "v3". what: the target in words, unit: of it or "levels". registered: when it was made. reigns: when it was
-    champion. withdrawn: rows that it learned from and that were taken back since. training: how it did on the rows held
-    out in its training; contest: on rows that neither it nor another version had seen, None where it was in none;
-    groups: the gain of each slice of students in that contest, which is the challenger's. half_width: with `coverage`
-    as share, how far an outcome may be from the answer. ranges: of what it has seen. missing: how it did on rows that
-    lacked what it rests on.
+    name: "v3". called: columns to what readers call them. what: the target in words, unit: of it or "levels".
+    registered: when it was made. reigns: when it was champion. withdrawn: rows that it learned from and that were taken
+    back since. training: how it did on the rows held out in its training; contest: on rows that neither it nor another
+    version had seen, None where it was in none; groups: the gain of each slice of students in that contest, which is
+    the challenger's. half_width: with `coverage` as share, how far an outcome may be from the answer. ranges: of what
+    it has seen. missing: how it did on rows that lacked what it rests on.
     """
 
     version: str
@@ -58,6 +60,7 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True):
     serves: bool
     reigns: tuple[Reign, ...]
     lineage: Lineage
+    called: Mapping[str, str]
     withdrawn: int
     rule: str
     training: VersionStanding
@@ -117,7 +120,7 @@ def make_card(
         domain=schema.name,
         title=schema.title,
         target=manifest.target.name,
-        what=manifest.target.description or manifest.target.name,
+        what=described(manifest.target),
         unit=contest.unit,
         moment=model.moment,
         candidate=manifest.candidate,
@@ -125,6 +128,7 @@ def make_card(
         serves=bool(mine) and mine[-1].until is None,
         reigns=mine,
         lineage=manifest.lineage,
+        called={one.name: title_of(one) for one in schema.features},
         withdrawn=withdrawn,
         rule=str(manifest.naive),
         training=standing_of(manifest, model.version, (), None),
@@ -149,28 +153,35 @@ def leaning_of(importance: Mapping[str, float], most: int = LEADING) -> Leaning:
     """
     ranked = sorted(importance.items(), key=lambda item: (-item[1], item[0]))
     rest = ranked[most:]
-    return Leaning(leading=dict(ranked[:most]), others=len(rest), together=sum(value for _, value in rest))
+    return Leaning(leading=dict(ranked[:most]), others=len(rest), together=sum(value for _name, value in rest))
 
 
 def _purpose(manifest: Manifest, schema: DomainSchema) -> str:
-    what = manifest.target.description or manifest.target.name
-    when = f", from what is known at the moment {manifest.moment!r}" if len(schema.moments) > 1 else ""
-    return (
-        f"It says what is likely to become of a student ({what}) in {schema.title}{when}, so that people look at who "
-        "may need help while there is time to help."
+    places = {"what": described(manifest.target), "title": worded(schema.title)}
+    if len(schema.moments) == 1:
+        said = _(
+            "It says what is likely to become of a student ({what}) in {title}, so that people look at who may need "
+            "help while there is time to help."
+        )
+        return said.format(**places)
+    said = _(
+        "It says what is likely to become of a student ({what}) in {title}, from what is known at the moment "
+        "“{moment}”, so that people look at who may need help while there is time to help."
     )
+    moment = manifest.moment
+    return said.format(**places, moment=worded(schema.moment_titles.get(moment, moment)))
 
 
 def _not_for(manifest: Manifest) -> tuple[str, ...]:
     told = (
-        "deciding anything about a student by itself: an answer is a reason to look, and people decide",
-        "saying why: what moves an answer is no cause of a result",
-        "other courses, schools or times than those that it learned from, unless outcomes show that it holds there",
-        "ranking teachers, classes or schools",
-        *MISUSES,
+        _("deciding anything about a student by itself: an answer is a reason to look, and people decide"),
+        _("saying why: what moves an answer is no cause of a result"),
+        _("other courses, schools or times than those that it learned from, unless outcomes show that it holds there"),
+        _("ranking teachers, classes or schools"),
+        *map(worded, MISUSES),
     )
     if manifest.lineage.source == EXAMPLES:
-        return ("any real student: it learned from generated examples that stand for nobody", *told)
+        return (_("any real student: it learned from generated examples that stand for nobody"), *told)
     return told
 
 
@@ -178,19 +189,21 @@ def _limits(manifest: Manifest, schema: DomainSchema, withdrawn: int) -> tuple[s
     """Where it is known to end, beside what a missing input costs."""
     told = []
     if manifest.candidate == RULE:
-        told.append("it is the plain rule itself, made a model: it learned no more than that")
+        told.append(_("it is the plain rule itself, made a model: it learned no more than that"))
     elif not manifest.beats_naive:
-        told.append("on the rows held out in its training it was no better than the plain rule")
+        told.append(_("on the rows held out in its training it was no better than the plain rule"))
     if manifest.half_width is None and manifest.target.kind == "value":
-        told.append("it promises no range for its answers: too few rows were held out to learn one")
+        told.append(_("it promises no range for its answers: too few rows were held out to learn one"))
     if manifest.ranges:
-        told.append("outside the values that it has seen (below) it is guessing, and its answers say so")
-    hidden = [feature.name for feature in schema.features if feature.protected and feature.name not in manifest.inputs]
+        told.append(_("outside the values that it has seen (below) it is guessing, and its answers say so"))
+    hidden = [title_of(one) for one in schema.features if one.protected and one.name not in manifest.inputs]
     if hidden:
-        told.append(
-            f"it does not read {', '.join(hidden)}; other columns may still say much the same, so that its errors are "
-            "compared between these groups"
+        unread = _(
+            "it does not read {columns}; other columns may still say much the same, so that its errors are compared "
+            "between these groups"
         )
+        told.append(unread.format(columns=", ".join(hidden)))
     if withdrawn:
-        told.append(f"{withdrawn:,} of the rows that it learned from were taken back since; train it again")
+        taken = _("{n} of the rows that it learned from were taken back since; train it again")
+        told.append(taken.format(n=count(withdrawn)))
     return tuple(told)

@@ -1,5 +1,6 @@
 """A model's card as text and as one page that prints. Every sentence of both is made here, from the card alone."""
 
+import math
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import cache
@@ -9,6 +10,9 @@ from typing import Any, NamedTuple
 import msgspec
 
 from errors import Category, GradewatchError
+from language import _, ngettext, retold, worded
+from language.format import count, day, number, share
+from language.speech import SOURCE_LANGUAGE, current
 from model.bundle import EXAMPLES
 from model.card import ModelCard
 from model.scores import Estimate
@@ -31,118 +35,177 @@ class CardPart(NamedTuple):
 def parts_of(card: ModelCard) -> tuple[CardPart, ...]:
     """The card in words; parts that have nothing to say are left out."""
     parts = (
-        CardPart("What it is for", (card.purpose,)),
-        CardPart("What it is not for", card.not_for),
-        CardPart("What it learned from", tuple(_learned(card))),
-        CardPart("How good it was on rows that it had not seen", tuple(_scores(card))),
-        CardPart("Groups of students", tuple(_groups(card))),
-        CardPart("What it looks at", tuple(_leaning(card))),
-        CardPart("Where it ends", (*card.limits, *_missing(card))),
-        CardPart(
-            "What it has seen", tuple(f"{name}: {low:g} to {high:g}" for name, (low, high) in card.ranges.items())
-        ),
-        CardPart("When it was the model in use", tuple(_reigns(card))),
+        CardPart(_("What it is for"), (card.purpose,)),
+        CardPart(_("What it is not for"), card.not_for),
+        CardPart(_("What it learned from"), tuple(_learned(card))),
+        CardPart(_("How good it was on rows that it had not seen"), tuple(_scores(card))),
+        CardPart(_("Groups of students"), tuple(_groups(card))),
+        CardPart(_("What it looks at"), tuple(_leaning(card))),
+        CardPart(_("Where it ends"), (*card.limits, *_missing(card))),
+        CardPart(_("What it has seen"), tuple(_seen(card))),
+        CardPart(_("When it was the model in use"), tuple(_reigns(card))),
     )
     return tuple(part for part in parts if part.lines)
 
 
 def card_title(card: ModelCard) -> str:
     """What the card is of."""
-    return f"{card.title}: {card.what}, {card.name}"
+    return f"{worded(card.title)}: {card.what}, {card.name}"
 
 
 def about(card: ModelCard) -> str:
     """Which model it is, in a line."""
-    serves = "in use" if card.serves else "not in use"
-    return (
-        f"{card.candidate.replace('_', ' ')}, {card.domain}/{card.target}@{card.moment}, registered "
-        f"{_day(card.registered)}, {serves}; version {card.version}"
-    )
+    told = [f"{card.candidate.replace('_', ' ')} ({card.domain}/{card.target}@{card.moment})"]
+    told.append(_("registered on {day}").format(day=_day(card.registered)))
+    told.append(_("in use") if card.serves else _("not in use"))
+    told.append(_("digest {digest}").format(digest=card.version))
+    return ", ".join(told)
 
 
 def _learned(card: ModelCard) -> list[str]:
     lineage = card.lineage
-    came = "generated examples, no real students" if lineage.source == EXAMPLES else "records of this institution"
+    if lineage.source == EXAMPLES:
+        came = ngettext(
+            "{n} row: generated examples, no real students.",
+            "{n} rows: generated examples, no real students.",
+            lineage.rows,
+        )
+    else:
+        came = ngettext("{n} row: records of this institution.", "{n} rows: records of this institution.", lineage.rows)
+    made = _("Seed {seed}, code {code}, hash of the rows {data}.")
     return [
-        f"{lineage.rows:,} rows: {came}.",
-        f"Rows to judge it by were set apart by {lineage.split}.",
-        f"Seed {lineage.seed}, code {lineage.code}, hash of the rows {lineage.data}.",
+        came.format(n=count(lineage.rows)),
+        _("Rows to judge it by were set apart by {split}.").format(split=retold(lineage.split)),
+        made.format(seed=lineage.seed, code=lineage.code, data=lineage.data),
     ]
 
 
 def _scores(card: ModelCard) -> list[str]:
-    told = [f"In training, {_standing(card.training)}."]
+    told = [_("In training, {standing}.").format(standing=_standing(card.training))]
     if card.contest is not None:
-        told.append(f"In its newest contest, {_standing(card.contest)}.")
-    told.append(f"The plain rule: {card.rule}.")
+        told.append(_("In its newest contest, {standing}.").format(standing=_standing(card.contest)))
+    told.append(_("The plain rule: {rule}.").format(rule=_rule(card)))
     if card.half_width is not None and card.coverage is not None:
         width = _amount(card.half_width, "" if card.unit == "levels" else card.unit)
-        told.append(f"{card.coverage:.0%} of unseen outcomes lay within {width} of the answer.")
+        said = _("{share} of unseen outcomes lay within {width} of the answer.")
+        told.append(said.format(share=share(card.coverage), width=width))
     return told
+
+
+def _rule(card: ModelCard) -> str:
+    """The plain rule, with what its column is called."""
+    column, comma, rest = card.rule.partition(", or ")
+    return retold(f"{card.called.get(column, column)}{comma}{rest}")
 
 
 def _standing(one: VersionStanding) -> str:
     """How far it missed, beside whom it was compared with on the same rows."""
-    told = f"on {one.n:,} unseen rows, it missed by {_estimate(one.own, one.unit)} on average"
+    said = ngettext(
+        "on {n} unseen row, it missed by {miss} on average", "on {n} unseen rows, it missed by {miss} on average", one.n
+    )
+    told = [said.format(n=count(one.n), miss=_estimate(one.own, one.unit))]
     if one.other is not None and one.others is not None:
-        told += f", version {one.other[:12]} by {_estimate(one.others, one.unit)}"
-    return told if one.rule is None else f"{told}, the plain rule by {_estimate(one.rule, one.unit)}"
+        other = _("version {digest} by {miss}")
+        told.append(other.format(digest=one.other[:12], miss=_estimate(one.others, one.unit)))
+    if one.rule is not None:
+        told.append(_("the plain rule by {miss}").format(miss=_estimate(one.rule, one.unit)))
+    return ", ".join(told)
 
 
 def _groups(card: ModelCard) -> list[str]:
     """The gain of each slice in the contest."""
     told = []
     for part in card.groups:
-        verdict, who = ", credibly worse" if part.worse else "", f"{part.column.lstrip('_')} {part.value}"
-        rests = f"({part.gain.level:.0%} bound, {part.gain.n:,} rows){verdict}"
+        column = part.column.lstrip("_")
+        places = {
+            "who": f"{card.called.get(column, worded(column))} {part.value}",
+            "level": share(part.gain.level),
+            "n": count(part.gain.n),
+        }
         if part.about == "found":
-            told.append(
-                f"{who}: of those who failed, {part.gain.mean:+.0%} warned of by the challenger, "
-                f"at least {part.gain.lower:+.0%} {rests}."
+            said = _(
+                "{who}: of those who failed, {mean} warned of by the challenger, at least {low} ({level} bound, "
+                "{n} rows)"
             )
-            continue
-        told.append(
-            f"{who}: {part.gain.mean:+.3g} {card.unit} in favour of the challenger, "
-            f"at least {part.gain.lower:+.3g} {rests}."
-        )
+            mean, low = _signed_share(part.gain.mean), _signed_share(part.gain.lower)
+        else:
+            said = _("{who}: {mean} in favour of the challenger, at least {low} ({level} bound, {n} rows)")
+            mean, low = _amount(part.gain.mean, card.unit, signed=True), _figure(part.gain.lower, signed=True)
+        verdict = _(", credibly worse") if part.worse else ""
+        told.append(f"{said.format(**places, mean=mean, low=low)}{verdict}.")
     return told
 
 
 def _leaning(card: ModelCard) -> list[str]:
+    said = _("{column}: its error rises by {rise} without it")
     told = [
-        f"{name}: its error rises by {rise:.3g} {card.unit} without it".rstrip()
+        said.format(column=card.called.get(name, name), rise=_amount(rise, card.unit))
         for name, rise in card.leaning.leading.items()
     ]
     if card.leaning.others:
-        told.append(f"and {card.leaning.others} more, together {card.leaning.together:.2g}")
+        more = ngettext("and {n} more, {sum}", "and {n} more, together {sum}", card.leaning.others)
+        told.append(more.format(n=count(card.leaning.others), sum=_figure(card.leaning.together)))
     return told
 
 
 def _missing(card: ModelCard) -> list[str]:
+    said = _("without {columns} it missed by {miss}, the plain rule by {rule} ({n} rows)")
     return [
-        f"without {', '.join(one.missing)} it missed by {one.mae:.3g}, the plain rule by {one.naive_mae:.3g} "
-        f"({one.n:,} rows)"
+        said.format(
+            columns=", ".join(card.called.get(name, name) for name in one.missing),
+            miss=_figure(one.mae),
+            rule=_figure(one.naive_mae),
+            n=count(one.n),
+        )
         for one in card.missing
     ]
 
 
-def _reigns(card: ModelCard) -> list[str]:
+def _seen(card: ModelCard) -> list[str]:
+    span = _("{low} to {high}")
     return [
-        f"{_day(one.since)} to {_day(one.until) if one.until else 'now'}: {one.action} by {one.actor}, {one.reason}"
+        f"{card.called.get(name, name)}: {span.format(low=number(low, 3), high=number(high, 3))}"
+        for name, (low, high) in card.ranges.items()
+    ]
+
+
+def _reigns(card: ModelCard) -> list[str]:
+    changes = {"promote": _("promoted"), "rollback": _("rolled back to"), "activate": _("activated")}
+    said = _("{since} to {until}: {change} by {who}: {why}")
+    return [
+        said.format(
+            since=_day(one.since),
+            until=_day(one.until) if one.until else _("now"),
+            change=changes[one.action],
+            who=one.actor,
+            why=retold(one.reason),
+        )
         for one in card.reigns
     ]
 
 
 def _estimate(found: Estimate, unit: str) -> str:
-    return f"{_amount(found.value, unit)} (95 % interval {found.low:.3g} to {found.high:.3g})"
+    said = _("{miss} (95 % interval {low} to {high})")
+    return said.format(miss=_amount(found.value, unit), low=_figure(found.low), high=_figure(found.high))
 
 
-def _amount(value: float, unit: str) -> str:
-    return f"{value:.3g} {unit}".rstrip()
+def _amount(value: float, unit: str, *, signed: bool = False) -> str:
+    return f"{_figure(value, signed=signed)} {worded(unit)}".rstrip()
+
+
+def _figure(value: float, *, signed: bool = False) -> str:
+    """Three digits that say something, whatever its size."""
+    places = 2 - math.floor(math.log10(abs(value))) if value else 0
+    return number(value, max(places, 0), signed=signed)
+
+
+def _signed_share(value: float) -> str:
+    return ("+" if value > 0 else "") + share(value)
 
 
 def _day(at: datetime) -> str:
-    return f"{at:%Y-%m-%d}"
+    """As files have days where English is spoken, as they are read elsewhere."""
+    return f"{at:%Y-%m-%d}" if current().language == SOURCE_LANGUAGE else day(at.date())
 
 
 def text_of(card: ModelCard) -> str:
@@ -156,7 +219,9 @@ def text_of(card: ModelCard) -> str:
 
 def page_of_card(card: ModelCard) -> str:
     """As a page that needs nothing else: light, dark, and on paper."""
-    page: str = _template().render(title=card_title(card), about=about(card), parts=parts_of(card))
+    page: str = _template().render(
+        language=current().language, title=card_title(card), about=about(card), parts=parts_of(card)
+    )
     return page
 
 

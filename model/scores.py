@@ -11,6 +11,10 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from language import _, ngettext
+from language.format import count
+from language.format import number as written
+
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
@@ -228,7 +232,7 @@ def bootstrap(parts: Floats, clusters: Integers, statistic: Callable[[Any], Any]
     parts: (n, p), summed over rows; statistic: maps (…, p) sums to (…,) values. More than 2,000 clusters are put
     together at random into so many: the interval stays as wide, and the cost does not grow.
     """
-    _, number = np.unique(clusters, return_inverse=True)
+    _cells, number = np.unique(clusters, return_inverse=True)
     count = int(number.max()) + 1
     if count > RESAMPLED_UNITS:
         number = np.random.default_rng(seed).permutation(count)[number] % RESAMPLED_UNITS
@@ -307,7 +311,7 @@ def paired_gain(first: Floats, second: Floats, clusters: Integers, *, level: flo
 
 def _robust_error(values: Floats, clusters: Integers) -> float:
     """The standard error of the mean of `values`, robust to their intraclass correlation."""
-    _, number = np.unique(clusters, return_inverse=True)
+    _cells, number = np.unique(clusters, return_inverse=True)
     count = int(number.max()) + 1
     residual = np.bincount(number, weights=values - values.mean())
     return float(np.sqrt(count / (count - 1) * (residual**2).sum()) / len(values))
@@ -384,11 +388,24 @@ def told_overtaken(name: str, one: Overtaken, measure: str) -> str:
 
     >>> stopped = Overtaken(score=1.6, leader="ridge", best=1.5, most=-0.05, level=0.99, n=2000, folds=1)
     >>> told_overtaken("random_forest", stopped, "RMSE")
-    'random_forest stopped after 1 fold: RMSE 1.600 where ridge had 1.500 (2,000 unseen rows), surely no better (99 %)'
+    'random_forest stopped after 1 fold: RMSE 1.6 where ridge had 1.5 (2,000 unseen rows), surely no better (99 %)'
     """
-    chance = f"at best {one.most:.2g} better" if one.most > 0 else "surely no better"
-    folds = f"{one.folds} fold{'s' if one.folds > 1 else ''}"
-    return (
-        f"{name} stopped after {folds}: {measure} {one.score:.3f} where {one.leader} had {one.best:.3f} "
-        f"({one.n:,} unseen rows), {chance} ({round(100 * one.level)} %)"
+    chance = _("at best {gain} better").format(gain=written(one.most, 4)) if one.most > 0 else _("surely no better")
+    said = ngettext(
+        "{name} stopped after {n} fold: {measure} {score} where {leader} had {best} ({rows} unseen rows), {chance} "
+        "({level} %)",
+        "{name} stopped after {n} folds: {measure} {score} where {leader} had {best} ({rows} unseen rows), {chance} "
+        "({level} %)",
+        one.folds,
+    )
+    return said.format(
+        name=name,
+        n=one.folds,
+        measure=measure,
+        score=written(one.score, 3),
+        leader=one.leader.replace("_", " "),
+        best=written(one.best, 3),
+        rows=count(one.n),
+        chance=chance,
+        level=round(100 * one.level),
     )

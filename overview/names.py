@@ -29,10 +29,10 @@ def moment_title(schema: DomainSchema, moment: str) -> str:
 def person(actor: str | None) -> str:
     """Who did something, without the kind of account: "user:anna" is anna.
 
-    >>> person("user:anna"), person("cli"), person(None)
-    ('anna', 'cli', '')
+    >>> person("user:anna"), person("key:office"), person("cli"), person(None)
+    ('anna', 'office', 'cli', '')
     """
-    return (actor or "").removeprefix("user:")
+    return (actor or "").removeprefix("user:").removeprefix("key:")
 
 
 def shorten(text: str, most: int = 120) -> str:

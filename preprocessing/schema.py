@@ -400,6 +400,16 @@ def beginning_of(column: Feature | Target | ContextColumn) -> str:
     return words if len(words) <= LONGEST_TITLE else ""
 
 
+def described(column: Feature | Target | ContextColumn) -> str:
+    """What a column is, for readers: its whole description in the language that it is written in, its title in others.
+
+    >>> described(load_domains()["school"].target_by_name["G3"])
+    'final grade'
+    """
+    begun = beginning_of(column)
+    return (column.description or column.name) if not begun or worded(begun) == begun else title_of(column)
+
+
 def _headed(column: Feature | Target | ContextColumn, words: str) -> str:
     if not words:
         return column.name

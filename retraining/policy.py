@@ -192,7 +192,9 @@ def _gates(evidence: PromotionEvidence, policy: PromotionPolicy) -> Iterator[_Ga
     size = told_of_size("the challenger", evidence.megabytes, policy.max_megabytes)
     yield _Gate(compared("size", evidence.megabytes, policy.max_megabytes), size)
     found = f"{n} rows in {groups} clusters that neither model has seen"
-    found += f", which count as {units} (a student, and equal rows, once)" if units < n else ""
+    if units < n:
+        once = f"{units} (a student, and equal rows, once)"
+        found = f"{n} rows in {groups} clusters that neither model has seen, which count as {once}"
     few = f"not enough data: {found}; {policy.min_rows} rows in 2 clusters are the least"
     yield _Gate(compared("rows", units, policy.min_rows), few, "shadow")
     yield _Gate(compared("clusters", groups, 2), few, "shadow")
@@ -307,9 +309,10 @@ def told_of_size(who: str, megabytes: float, most: float) -> str:
     >>> told_of_size("random_forest", 65.3, 20.0)
     'random_forest has a graph of 65.3 MB, above the 20 MB that a model may take in every serving process'
     """
-    side = "above" if megabytes > most else "within"
-    of = f"{most:g} MB that a model may take in every serving process"
-    return f"{who} has a graph of {megabytes:.3g} MB, {side} the {of}"
+    size = f"{megabytes:.3g}"
+    if megabytes > most:
+        return f"{who} has a graph of {size} MB, above the {most:g} MB that a model may take in every serving process"
+    return f"{who} has a graph of {size} MB, within the {most:g} MB that a model may take in every serving process"
 
 
 def _amount(value: float, unit: str) -> str:

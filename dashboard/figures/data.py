@@ -12,7 +12,7 @@ from dashboard.palette import State, palette
 from drift.quadrants import PlacedColumn, Quadrant
 from drift.records import Curve, SegmentDrift
 from drift.story import name_of
-from language import _
+from language import _, worded
 from language.format import moment, number, share
 from monitoring.drift_timeline import TimelinePoint
 
@@ -135,7 +135,7 @@ def before_and_now(curve: Curve, *, unit: str) -> Figure:
         names = bin_names(curve)
         for name, shares, colour in sides:
             figure.add_bar(x=names, y=list(shares), name=name, marker_color=colour, hovertemplate=HOVER_BINS)
-        figure.update_xaxes(title=unit or None, type="category", tickangle=0, nticks=7)
+        figure.update_xaxes(title=worded(unit) or None, type="category", tickangle=0, nticks=7)
         figure.update_yaxes(tickformat=".0%", nticks=4, rangemode="tozero")
         height = 230
     else:

@@ -11,9 +11,10 @@ from dashboard.figures.decisions import ROW_PIXELS, THICK
 from dashboard.palette import palette
 from dashboard.version_words import Names
 from database.records import Action
-from language import _
+from language import _, retold_reasons
 from language.format import day, moment
 from model.standing import Reign
+from overview.names import person, shorten
 
 CHANGES: Mapping[Action, str] = {"promote": "triangle-up", "rollback": "triangle-down", "activate": "diamond"}
 """How each kind of change is drawn."""
@@ -31,8 +32,8 @@ def life_rows(reigns: Sequence[Reign], names: Names) -> list[dict[str, Any]]:
             _("from"): one.since,
             _("until"): one.until,
             _("how"): told[one.action],
-            _("by"): one.actor,
-            _("because"): one.reason,
+            _("by"): person(one.actor),
+            _("because"): retold_reasons(one.reason),
         }
         for one in reigns
     ]
@@ -104,8 +105,8 @@ def _add_changes(figure: Figure, reigns: Sequence[Reign], names: Names) -> None:
 
 
 def _told(one: Reign) -> str:
-    reason = one.reason if len(one.reason) <= LINE_LETTERS else one.reason[: LINE_LETTERS - 1] + "…"
-    return f"{day(one.since)}, {one.actor}: {reason}"
+    reason = shorten(retold_reasons(one.reason), LINE_LETTERS)
+    return f"{day(one.since)}, {person(one.actor)}: {reason}"
 
 
 def _number(name: str) -> tuple[int, str]:

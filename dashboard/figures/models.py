@@ -1,6 +1,6 @@
 """Figures of the page Models."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import plotly.graph_objects as go
 
@@ -88,7 +88,7 @@ def importance_of_two(found: ModelComparison, told: Mapping[str, str]) -> Figure
     return plain(figure, 110 + 40 * len(shown), legend=True)
 
 
-def confusion(found: ClassScores) -> Figure:
+def confusion(found: ClassScores, called: Sequence[str]) -> Figure:
     """True classes in rows, answers in columns; colour by share of the true class, numbers are students."""
     seen = palette()
     totals = [max(1, sum(row)) for row in found.confusion]
@@ -96,8 +96,8 @@ def confusion(found: ClassScores) -> Figure:
     figure = go.Figure(
         go.Heatmap(
             z=shares,
-            x=list(found.levels),
-            y=list(found.levels),
+            x=list(called),
+            y=list(called),
             text=[list(row) for row in found.confusion],
             texttemplate="%{text}",
             colorscale=[[0, seen.surface], [1, seen.model]],

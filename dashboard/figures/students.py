@@ -22,6 +22,7 @@ NEAR_FROM = 0.2
 """The chance of ending below the pass mark from which an answer is near it; from one half on it is below."""
 
 RUNG = 26  # pixels of a student in a ladder
+WEEKS_NAMED = 6  # of an axis of weeks, which a phone has room for
 
 
 class Rung(NamedTuple):
@@ -302,7 +303,7 @@ def risk_by_week(weeks: Sequence[AnsweredWeek], threshold: float) -> Figure:
         x=0, xref="paper", y=threshold, text=said, showarrow=False, yshift=9, xanchor="left", font_size=12
     )
     figure.update_yaxes(tickformat=".0%", range=[0, 1.03], title=_("chance of an event"))
-    figure.update_xaxes(type="category", title=_("school week"))
+    figure.update_xaxes(type="category", title=_("school week"), nticks=WEEKS_NAMED, tickangle=0)
     return plain(figure, 320, legend=True)
 
 
@@ -334,7 +335,7 @@ def events_by_week(events: Sequence[WeekOfEvents]) -> Figure:
     )
     figure.update_layout(barmode="stack", bargap=0.25)
     figure.update_yaxes(title=_("days"), range=[0, 6])
-    figure.update_xaxes(type="category", title=_("school week"))
+    figure.update_xaxes(type="category", title=_("school week"), nticks=WEEKS_NAMED, tickangle=0)
     return plain(figure, 240, legend=True)
 
 

@@ -22,9 +22,10 @@ from drift.quadrants import MATTERS_FROM, PlacedColumn, place_columns
 from drift.records import TAUGHT_BY, ColumnDrift, DriftReport
 from drift.sentences import describe_segment, sentences_of
 from drift.story import change_of, in_order, name_of, state_of, tell_story
-from language import _, ngettext, worded
+from language import _, ngettext, retold, worded
 from language.format import count, day, moment, number, share
 from monitoring.drift_timeline import TimelinePoint, changes_of, read_report, timeline_of
+from preprocessing.schema import DomainSchema, title_of
 
 REPORTS = 60  # newest, that are drawn in time
 CARDS_SHOWN = 6
@@ -57,7 +58,7 @@ def data(visit: Visit) -> None:
     _cards(report)
     if report.segments:
         _segments(report)
-    _exact(report)
+    _exact(report, schema)
     foot(
         model=names.told(report.origin.model) if report.origin.model else "",
         rows=_rows(report),
@@ -274,7 +275,7 @@ def _segments(report: DriftReport) -> None:
 # All numbers --------------------------------------------------------------------------------------------------------
 
 
-def _exact(report: DriftReport) -> None:
+def _exact(report: DriftReport, schema: DomainSchema) -> None:
     with st.expander(_("All {n} facts").format(n=count(len(report.columns)))):
         exact = st.toggle(
             _("Exact view"), key="exact", help=_("Effects with their ranges and limits, chance, sentences.")
@@ -290,7 +291,9 @@ def _exact(report: DriftReport) -> None:
         for note in report.notes:
             st.caption(note)
         for left in report.not_compared:
-            st.caption(_("{column} was not compared: {why}.").format(column=left.column, why=left.reason))
+            column = schema.column_by_name.get(left.column)
+            name = title_of(column) if column else left.column
+            st.caption(_("{column} was not compared: {why}.").format(column=name, why=retold(left.reason)))
 
 
 def _rows(report: DriftReport) -> list[Mapping[str, object]]:

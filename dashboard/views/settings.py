@@ -3,7 +3,7 @@
 What may be changed here and how is `dashboard.visit.settings`'; settings of the environment are not changed by a page.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 import streamlit as st
@@ -14,9 +14,11 @@ from access.roles import ROLES
 from clock import now
 from dashboard.frame import controls, state_line
 from dashboard.palette import State
+from dashboard.rule_words import part_words, rule_words, value_words
 from dashboard.tables import instant_column, show_table
 from dashboard.visit import Visit
 from dashboard.visit.settings import RECURRING
+from database.records import Job
 from errors import GradewatchError
 from language import _, ngettext, retold, worded
 from language.format import count
@@ -47,11 +49,20 @@ def settings(visit: Visit) -> None:
 
 def _rules(visit: Visit, schema: DomainSchema) -> None:
     sources = {"default": _("usual"), "domain file": _("the subject's file"), "schedule": _("the watch's policy file")}
-    shown = [
-        {_("part"): one.table, _("rule"): one.name, _("value"): str(one.value), _("from"): sources[one.source]}
-        for one in visit.rules(schema.name)
-    ]
-    show_table(shown, hide_index=True, width="stretch")
+    rules = visit.rules(schema.name)
+    for table in dict.fromkeys(one.table for one in rules):
+        st.subheader(part_words(table), anchor=False)
+        shown = [
+            {
+                _("value"): value_words(one),
+                _("rule"): rule_words(one, schema),
+                _("from"): sources[one.source],
+                _("in files"): f"{one.table}.{one.name}",
+            }
+            for one in rules
+            if one.table == table
+        ]
+        show_table(shown, hide_index=True, width="stretch")
     st.caption(
         _("A policy file changes them for a watch (gradewatch drift watch --policy FILE), and for each command.")
     )
@@ -132,7 +143,7 @@ def _keys(visit: Visit) -> None:
 def _granted(grant: Grant) -> dict[str, object]:
     everything = _("all")
     return {
-        _("role"): grant.role,
+        _("role"): role_name(grant.role),
         _("subjects"): ", ".join(grant.domains) or everything,
         _("groups"): ", ".join(grant.groups) or everything,
     }
@@ -141,11 +152,36 @@ def _granted(grant: Grant) -> dict[str, object]:
 def _ask_grant(visit: Visit, purpose: str, *, program: bool) -> Callable[[], Grant]:
     """What whoever is added may do; made when the form is sent, since it may be none."""
     roles = [role for role, row in ROLES.items() if not (row.linked if program else row.of_program)]
-    role = st.selectbox(_("Role"), roles, key=f"{purpose} role")
-    domains = st.multiselect(_("Subjects (none: all)"), list(visit.schemas), key=f"{purpose} domains")
+    role = st.selectbox(_("Role"), roles, format_func=role_name, key=f"{purpose} role", help=_roles_told(roles))
+    domains = st.multiselect(
+        _("Subjects (none: all)"),
+        list(visit.schemas),
+        format_func=lambda name: worded(visit.schemas[name].title),
+        key=f"{purpose} domains",
+    )
     groups = st.text_input(_("Groups of one subject, with commas (none: all)"), key=f"{purpose} groups")
     named = tuple(filter(None, (one.strip() for one in groups.split(","))))
     return lambda: Grant(role=role_of(role), domains=tuple(domains), groups=named)
+
+
+def role_name(role: str) -> str:
+    """What a role is called."""
+    return {
+        "viewer": _("head or reader"),
+        "teacher": _("teacher"),
+        "analyst": _("analyst"),
+        "officer": _("data protection officer"),
+        "admin": _("administrator"),
+        "metrics": _("monitoring system"),
+        "client": _("older system"),
+        "student": _("student"),
+        "guardian": _("guardian"),
+    }.get(role, role)
+
+
+def _roles_told(roles: Sequence[str]) -> str:
+    """What commands call them."""
+    return _("In commands: {names}.").format(names=", ".join(f"{role_name(one)} = {one}" for one in roles))
 
 
 def _ask_own(visit: Visit, purpose: str) -> str:
@@ -167,14 +203,10 @@ def _schedules(visit: Visit, schema: DomainSchema) -> None:
     shown = [
         {
             _("name"): one.name,
-            _("when"): str(one.when),
+            _("when"): retold(str(one.when)),
             _("next"): one.due(at) or one.when.next(at),
             _("last"): one.asked,
-            _("how the last one ended"): ""
-            if job is None
-            else f"{job.state}: {job.problem.detail}"
-            if job.problem
-            else job.state,
+            _("how the last one ended"): "" if job is None else _ended(job),
         }
         for one, job in found
     ]
@@ -196,6 +228,17 @@ def _schedules(visit: Visit, schema: DomainSchema) -> None:
             name = st.selectbox(_("Schedule"), [one.name for one, _job in found], key="unplanned")
             if st.form_submit_button(_("Take off the schedule")):
                 _do(lambda: visit.unplan(name), _("{name} is done no more.").format(name=name))
+
+
+def _ended(job: Job) -> str:
+    states = {
+        "waiting": _("waiting to begin"),
+        "running": _("under way"),
+        "done": _("done"),
+        "failed": _("could not be done"),
+        "cancelled": _("cancelled"),
+    }
+    return f"{states[job.state]}: {retold(job.problem.detail)}" if job.problem else states[job.state]
 
 
 # What came of it ----------------------------------------------------------------------------------------------------

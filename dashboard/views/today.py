@@ -19,7 +19,7 @@ from dashboard.views.students.sentences import pause_words
 from dashboard.visit import Visit
 from database.withdrawal import NamesSomebody
 from language import _, ngettext, retold, worded
-from language.format import count, day, moment
+from language.format import count, day, moment, number
 from monitoring.change_reports import ChangeReport
 from monitoring.warning_policy import USUAL_WARNINGS
 from overview.acknowledgements import NoSuchCondition
@@ -176,7 +176,7 @@ def _since_last_week(
         cell.metric(
             one.label,
             one.value,
-            delta=one.delta,
+            delta=number(one.delta, 2) if one.delta else one.delta,  # a string is written as it is given
             delta_color="off" if one.good is None else "normal" if one.good else "inverse",
             delta_description=one.before,
             help=one.help,

@@ -23,6 +23,7 @@ from database.records import Job, JobProblem
 from database.uploads import Upload, UploadKind
 from language import _, ngettext, retold, worded
 from language.format import count
+from overview.names import person
 from preprocessing.reading.raw_table import UnreadableFile
 from preprocessing.schema import DomainSchema
 from preprocessing.template import template
@@ -226,5 +227,5 @@ def _row(one: Upload) -> dict[str, object]:
         _("left out"): one.left_out,
         _("why"): "; ".join(map(retold, [*one.reasons, one.note] if one.note else one.reasons)),
         _("what"): one.kind,
-        _("by"): one.actor,
+        _("by"): person(one.actor),
     }

@@ -27,12 +27,13 @@ if TYPE_CHECKING:
 
 
 class Rule(NamedTuple):
-    """A rule in force. source: "default", "domain file" or "schedule"."""
+    """A rule in force. source: "default", "domain file" or "schedule". about: the one column that it is of."""
 
     table: str
     name: str
     value: object
     source: str
+    about: str = ""
 
 
 class SettingQuestions(VisitBase):
@@ -124,12 +125,13 @@ class SettingQuestions(VisitBase):
             for name, value in part.items()
         ]
         rules += [
-            Rule("drift", f"thresholds.{column.name}", column.drift_threshold, "domain file")
+            Rule("drift", f"thresholds.{column.name}", column.drift_threshold, "domain file", column.name)
             for column in schema.features
             if column.drift_threshold is not None
         ]
         return rules + [
-            Rule("promotion", f"min_gain of {one.name}", one.min_gain, "domain file") for one in schema.targets
+            Rule("promotion", f"min_gain of {one.name}", one.min_gain, "domain file", one.name)
+            for one in schema.targets
         ]
 
     def _policies(self, domain: str) -> "tuple[Policies, bool]":

@@ -11,10 +11,12 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from language import _, retold, worded
+from language.format import count
 from language.paper import paper_style
+from language.speech import current
 from model.scores import Estimate
 from retraining.backtest.render import (
-    COUNTS,
     counts_of,
     done_words,
     first_sentences,
@@ -34,16 +36,20 @@ CHART_WIDTH, CHART_HEIGHT = 320, 190  # of a picture, in its own units: as wide 
 LEFT, CHART_HEAD, FOOT = 44, 26, 34
 FAR_OFF = 0.6  # of the others' span; a plain rule farther away is said and not drawn, or it would squeeze them
 TICK_SHARES = (0.04, 0.5, 0.96)
-BETTER = {
-    "MAE": "mean absolute error: smaller is better",
-    "RMSE": "root of the mean squared error: smaller is better",
-    "R²": "share of the variation that is told: larger is better",
-    "accuracy": "share of right answers: larger is better",
-    "log loss": "penalty for sure and wrong answers: smaller is better",
-    "Brier": "squared error of the probabilities: smaller is better",
-    "AUC": "how well who is at one end is told from the rest, .5 is guessing: larger is better",
-}
 IN_UNITS = ("MAE", "RMSE")
+
+
+def _better(name: str) -> str:
+    """What a score is, and which way it is better."""
+    return {
+        "MAE": _("mean absolute error: smaller is better"),
+        "RMSE": _("root of the mean squared error: smaller is better"),
+        "R²": _("share of the variation that is told: larger is better"),
+        "accuracy": _("share of right answers: larger is better"),
+        "log loss": _("penalty for sure and wrong answers: smaller is better"),
+        "Brier": _("squared error of the probabilities: smaller is better"),
+        "AUC": _("how well who is at one end is told from the rest, .5 is guessing: larger is better"),
+    }.get(name, "")
 
 
 class Panel(NamedTuple):
@@ -59,17 +65,29 @@ def render_page(found: Backtest) -> str:
     names = [name for name in score_names(found) if _everywhere(found, name)]
     verdict, *lead = summarise(found)
     page: str = _template().render(
+        _=_,
         found=found,
         style=paper_style(),
         verdict=verdict,
         lead=lead,
         remarks=remarks(found),
-        charts=[(_axis(found, name), BETTER.get(name, ""), _panels(found, name)) for name in names],
-        heads=["strategy", f"{found.main} gained on never", *COUNTS, "rows", *score_names(found)],
+        charts=[(_axis(found, name), _better(name), _panels(found, name)) for name in names],
+        language=current().language,
+        told_rows=count(found.rows),
+        heads=[
+            _("strategy"),
+            _("{score} gained on never").format(score=found.main),
+            *(_("alarms"), _("retrained"), _("in shadow"), _("promoted")),
+            _("rows"),
+            *score_names(found),
+        ],
         rows=[_trajectory_row(found, trajectory) for trajectory in found.trajectories],
         stories=[(c.name, [_story(step) for step in c.steps]) for c in found.trajectories if c.kind == "policy"],
         steps=[_step_row(found, one, step) for one in found.trajectories for step in one.steps],
-        step_heads=["strategy", "period", "rows", "clusters", "learned up to", "drift", *score_names(found)],
+        step_heads=[
+            *(_("strategy"), _("period"), _("rows"), _("clusters"), _("learned up to"), _("drift")),
+            *score_names(found),
+        ],
     )
     return page
 
@@ -87,7 +105,9 @@ def _everywhere(found: Backtest, name: str) -> bool:
 
 
 def _axis(found: Backtest, name: str) -> str:
-    return f"{name} in {found.unit}" if name in IN_UNITS and found.unit else name
+    if name not in IN_UNITS or not found.unit:
+        return name
+    return _("{score} in {unit}").format(score=name, unit=worded(found.unit))
 
 
 def _trajectory_row(found: Backtest, trajectory: Trajectory) -> list[str]:
@@ -108,7 +128,7 @@ def _story(step: Step) -> tuple[str, str, str, tuple[str, ...]]:
         step.period,
         f"{step.verdict}. {first_sentences(step.drift).rstrip('.')}.",
         done_words(step),
-        step.reasons,
+        tuple(map(retold, step.reasons)),
     )
 
 
@@ -125,7 +145,7 @@ def _panels(found: Backtest, name: str) -> list[Panel]:
     panels = []
     for one in tried:
         gain = one.gain.get(NEVER, {}).get(name)
-        told = f"gained on never: {signed(gain)}" if gain else ""
+        told = _("gained on never: {gain}").format(gain=signed(gain)) if gain else ""
         panels.append(Panel(one.name, told, _chart(scale, name, one, never, rules)))
     return panels
 
@@ -169,7 +189,8 @@ def _chart(scale: _Scale, name: str, policy: Trajectory, never: Trajectory, rule
     ]
     parts.append(_rule(scale, rules))
     ends = [f"{one.steps[-1].scores[name].value:.3g}" for one in (policy, never)]
-    what = escape(f"{name} of {policy.name} by period; in the last {ends[0]}, without retraining {ends[1]}")
+    said = _("{score} of {policy} by period; in the last {own}, without retraining {never}")
+    what = escape(said.format(score=name, policy=policy.name, own=ends[0], never=ends[1]))
     opened = f'<svg viewBox="0 0 {CHART_WIDTH} {CHART_HEIGHT}" role="img" aria-label="{what}">'
     return Markup(f"{opened}{''.join(parts)}</svg>")  # noqa: S704 (escaped above)
 
@@ -212,5 +233,6 @@ def _rule(scale: _Scale, rules: Sequence[float]) -> str:
         )
     y, sign = (14, "↑") if max(rules) > scale.high else (CHART_HEIGHT - FOOT + 6, "↓")
     broken = f"M{LEFT - 14} {y}l10 -5M{LEFT - 14} {y + 4}l10 -5"
-    told = f"{sign} plain rule, off this scale: {min(rules):.3g} to {max(rules):.3g}"
+    said = _("{sign} plain rule, off this scale: {low} to {high}")
+    told = said.format(sign=sign, low=f"{min(rules):.3g}", high=f"{max(rules):.3g}")
     return f'<path class="axis" d="{broken}"/><text class="soft" x="{LEFT}" y="{y}">{told}</text>'

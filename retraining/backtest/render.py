@@ -10,6 +10,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from language import _, ngettext, worded
+from language.format import count, number
 from model.scores import Estimate
 from monitoring.earliness import SHARE_PUT_FIRST, Earliness
 from retraining.backtest.run import ALWAYS, NEVER, Backtest
@@ -30,16 +32,34 @@ def verdict_words(found: Backtest) -> str:
     tried = [one for one in found.trajectories if one.kind in ("always", "policy")]
     changed = [one for one in tried if one.promotions and not one.gain[NEVER][found.main].flat]
     if not changed:
-        return "None of it would have changed anything: no other model took over."
+        return _("None of it would have changed anything: no other model took over.")
     best = max(changed, key=lambda one: one.gain[NEVER][found.main].value)
-    gain, unit = best.gain[NEVER][found.main], f" {found.unit}" if found.unit else ""
-    told = f"{gain.value:.2f}{unit} ({gain.low:+.2f} to {gain.high:+.2f}, {best.n:,} rows)"
-    name = "retraining after every period" if best.name == ALWAYS else f"the policy {best.name}"
-    if gain.low > 0:
-        return f"{name[0].upper()}{name[1:]} would have helped: errors smaller by {told}."
-    if all(one.gain[NEVER][found.main].high < 0 for one in changed):
-        return f"Retraining would have done harm; least of all {name}, by {told}."
-    return f"None of it would surely have helped; most of all {name}, by {told}."
+    gain, always = best.gain[NEVER][found.main], best.name == ALWAYS
+    if gain.low > 0 and always:
+        said = _("Retraining after every period would have helped: errors smaller by {gain}.")
+    elif gain.low > 0:
+        said = _("The policy {name} would have helped: errors smaller by {gain}.")
+    elif all(one.gain[NEVER][found.main].high < 0 for one in changed):
+        said = (
+            _("Retraining would have done harm; least of all retraining after every period, by {gain}.")
+            if always
+            else _("Retraining would have done harm; least of all the policy {name}, by {gain}.")
+        )
+    elif always:
+        said = _("None of it would surely have helped; most of all retraining after every period, by {gain}.")
+    else:
+        said = _("None of it would surely have helped; most of all the policy {name}, by {gain}.")
+    told = _("{gain} ({low} to {high}, {n} rows)").format(
+        gain=f"{number(gain.value, 2)}{_unit(found)}",
+        low=number(gain.low, 2, signed=True),
+        high=number(gain.high, 2, signed=True),
+        n=count(best.n),
+    )
+    return said.format(name=best.name, gain=told)
+
+
+def _unit(found: Backtest) -> str:
+    return f" {worded(found.unit)}" if found.unit else ""
 
 
 def summarise(found: Backtest) -> list[str]:
@@ -50,38 +70,49 @@ def summarise(found: Backtest) -> list[str]:
 
 def _sentence(found: Backtest, trajectory: Trajectory) -> str:
     gain = trajectory.gain[NEVER][found.main]
-    unit = f" {found.unit}" if found.unit else ""
-    name = "Always retraining" if trajectory.name == ALWAYS else f"Policy {trajectory.name}"
+    always = trajectory.name == ALWAYS
+    name = _("Always retraining") if always else _("Policy {name}").format(name=trajectory.name)
     counted = _counted(trajectory)
     if not trajectory.promotions:
-        return f"{name}: {counted}; it answered as without retraining."
+        return _("{name}: {counted}; it answered as without retraining.").format(name=name, counted=counted)
+    by = f"{number(abs(gain.value), 3)}{_unit(found)}"
     if gain.flat:
-        effect = "not enough data: all rows show the very same difference to never retraining"
+        effect = _("not enough data: all rows show the very same difference to never retraining")
     elif gain.low > 0:
-        effect = f"its errors are {gain.value:.3f}{unit} smaller than without retraining"
+        effect = _("its errors are {gain} smaller than without retraining").format(gain=by)
     elif gain.high < 0:
-        effect = f"its errors are {-gain.value:.3f}{unit} larger than without retraining"
+        effect = _("its errors are {gain} larger than without retraining").format(gain=by)
     else:
-        effect = "whether it does better than never retraining is open"
-    return (
-        f"{name}: {counted}; {effect} "
-        f"({gain.value:+.3f}, 95 % interval {gain.low:+.3f} to {gain.high:+.3f}, {trajectory.n:,} rows)."
+        effect = _("whether it does better than never retraining is open")
+    return _("{name}: {counted}; {effect} ({gain}, 95 % interval {low} to {high}, {n} rows).").format(
+        name=name,
+        counted=counted,
+        effect=effect,
+        gain=number(gain.value, 3, signed=True),
+        low=number(gain.low, 3, signed=True),
+        high=number(gain.high, 3, signed=True),
+        n=count(trajectory.n),
     )
 
 
 def _counted(trajectory: Trajectory) -> str:
-    done = [(trajectory.alarms, "alarm", "")] if trajectory.kind == "policy" else []
-    done += [(trajectory.retrainings, "retraining", "")]
-    done += [(trajectory.trials, "challenger", " tried in shadow")] if trajectory.trials else []
-    done += [(trajectory.promotions, "new champion", "")]
-    return ", ".join(f"{count} {what}{'' if count == 1 else 's'}{how}" for count, what, how in done)
+    done: list[tuple[int, str]] = []
+    if trajectory.kind == "policy":
+        done.append((trajectory.alarms, ngettext("{n} alarm", "{n} alarms", trajectory.alarms)))
+    done.append((trajectory.retrainings, ngettext("{n} retraining", "{n} retrainings", trajectory.retrainings)))
+    if trials := trajectory.trials:
+        tried = ngettext("{n} challenger tried in shadow", "{n} challengers tried in shadow", trials)
+        done.append((trials, tried))
+    done.append((trajectory.promotions, ngettext("{n} new champion", "{n} new champions", trajectory.promotions)))
+    return ", ".join(said.format(n=count(n)) for n, said in done)
 
 
 def remarks(found: Backtest) -> list[str]:
     """What to know before believing the figures."""
-    lines = [f"make sure that this is known by then: {line}" for line in found.remarks]
+    lines = [_("make sure that this is known by then: {remark}").format(remark=line) for line in found.remarks]
     if found.left_out:
-        lines.append(f"not used at moment {found.moment!r}, because known later only: {', '.join(found.left_out)}")
+        said = _("not used at moment “{moment}”, because known later only: {columns}")
+        lines.append(said.format(moment=found.moment, columns=", ".join(found.left_out)))
     return lines
 
 
@@ -164,10 +195,10 @@ def reasons_table(trajectory: Trajectory) -> Table:
 def done_words(step: Step) -> str:
     """What was done after a period."""
     if step.promoted:
-        return "promoted"
+        return _("promoted")
     if step.tried:
-        return "champion stayed, a challenger is tried in shadow"
-    return "champion stayed" if step.retrained else "no retraining"
+        return _("champion stayed, a challenger is tried in shadow")
+    return _("champion stayed") if step.retrained else _("no retraining")
 
 
 def first_sentences(text: str) -> str:

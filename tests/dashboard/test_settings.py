@@ -67,9 +67,12 @@ def test_a_schedule_is_set_and_taken_off_and_each_rule_says_where_it_comes_from(
     assert "watch of workshop" in texts(app)
     press(app, "Take off the schedule")
     assert not schedules(workspace.store)
-    rules = app.dataframe[0].value
-    assert {"q", "ks_threshold", "alarms", "min_rows"} <= set(rules["rule"])
-    assert set(rules["from"]) == {"usual", "the subject's file"}
+    rules = [row for one in app.dataframe if "in files" in one.value for row in one.value.to_dict("records")]
+    assert {"drift.q", "drift.ks_threshold", "trigger.alarms", "promotion.min_rows"} <= {
+        row["in files"] for row in rules
+    }
+    assert {row["from"] for row in rules} == {"usual", "the subject's file"}
+    assert not [row["rule"] for row in rules if "_" in row["rule"]], "a rule is said in words"
 
 
 def test_who_may_not_administer_is_told_nothing(workspace: Workspace) -> None:

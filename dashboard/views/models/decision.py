@@ -5,12 +5,14 @@ from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
+from dashboard import words
 from dashboard.charts import draw, in_unit
 from dashboard.figures import decisions as figures
 from dashboard.palette import State
+from dashboard.parts import capital
 from dashboard.version_words import Names, amount
 from database.records import DecisionRecord
-from language import _, ngettext
+from language import _, ngettext, retold
 from language.format import count, day, number, share
 from model.decision import PromotionDecision, SliceGain, decision_of
 from overview.decision_words import condition_lines, told_unit
@@ -49,7 +51,7 @@ def draw_decisions(records: list[DecisionRecord], schema: DomainSchema, names: N
         _shift(decision, record, target, names)
     with st.expander(_("As it was recorded")):
         for reason in decision.reasons:
-            st.markdown(f"- {reason}")
+            st.markdown(f"- {words.harmless(capital(retold(reason)))}")
         for why, rows in decision.left_out.items():
             left = ngettext("{n} new student could not judge: {why}", "{n} new students could not judge: {why}", rows)
             st.markdown(f"- {left.format(n=count(rows), why=why)}")

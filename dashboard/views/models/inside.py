@@ -14,7 +14,7 @@ from language.format import count, number, share
 from model.bundle import EXAMPLES, Manifest
 from model.card import leaning_of
 from model.scores import ClassScores, Scores, ValueScores, told_overtaken
-from preprocessing.schema import DomainSchema, title_of
+from preprocessing.schema import DomainSchema, Target, label_of, title_of
 
 
 def draw_inside(manifest: Manifest, schema: DomainSchema) -> None:
@@ -26,7 +26,7 @@ def draw_inside(manifest: Manifest, schema: DomainSchema) -> None:
     }
     chosen = manifest.scores[manifest.candidate]
     if isinstance(chosen, ClassScores):
-        parts[_("Right and wrong answers")] = lambda: _confusion(chosen)
+        parts[_("Right and wrong answers")] = lambda: _confusion(chosen, manifest.target)
         parts[_("Can its probabilities be trusted?")] = lambda: _calibration(manifest, chosen)
     elif manifest.half_width is not None and manifest.coverage is not None:
         parts[_("How wide its ranges are")] = lambda: _range(manifest)
@@ -106,23 +106,25 @@ def candidate_rows(manifest: Manifest) -> list[dict[str, object]]:
     return rows
 
 
-def _confusion(scores: ClassScores) -> None:
+def _confusion(scores: ClassScores, target: Target) -> None:
+    called = {level: label_of(level, target.labels) for level in scores.levels}
     right = sum(scores.confusion[place][place] for place in range(len(scores.levels)))
     near = sum(n for i, row in enumerate(scores.confusion) for j, n in enumerate(row) if abs(i - j) <= 1)
     title = _("The right level for {right} of 10 students, at most one level off for {near} of 10 ({n} students)")
     draw(
-        figures.confusion(scores),
+        figures.confusion(scores, list(called.values())),
         title=title.format(
             right=number(10 * right / scores.n, 0), near=number(10 * near / scores.n, 0), n=count(scores.n)
         ),
         alternative=_("True levels in rows, answers in columns; the diagonal is where it was right."),
         table=[
-            {_("true level"): level, **dict(zip(scores.levels, row, strict=True))}
+            {_("true level"): called[level], **dict(zip(called.values(), row, strict=True))}
             for level, row in zip(scores.levels, scores.confusion, strict=True)
         ],
         key="confusion",
     )
-    show_table(class_rows(scores), hide_index=True, width="stretch", column_config=_class_columns())
+    rows = [{**row, "class": called[str(row["class"])]} for row in class_rows(scores)]
+    show_table(rows, hide_index=True, width="stretch", column_config=_class_columns())
 
 
 def _class_columns() -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """All versions of a model: the line of their lives, a table of them, one's card, and two of them side by side."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import streamlit as st
@@ -17,8 +18,9 @@ from dashboard.views.models.change import offer_activation, offer_promotion, off
 from dashboard.visit import Visit
 from database.records import ChampionKey, ModelVersion
 from drift.sentences import sentences_of
-from language import _, ngettext
+from language import _, ngettext, use
 from language.format import count, day, number
+from language.speech import Speech, current
 from model.artifacts import CorruptArtifact, MissingArtifact
 from model.bundle import EXAMPLES, BrokenBundle
 from model.card_forms import about, page_of_card, parts_of
@@ -170,12 +172,18 @@ def offer_card(visit: Visit, key: ChampionKey, version: str, names: Names) -> No
     """The card of a version as a file, which is made when somebody wants it."""
     st.download_button(
         _("Card of {name} (prints)").format(name=names.of(version)),
-        lambda: page_of_card(visit.model_card(key, version)),
+        partial(_page_of, visit, key, version, current()),
         f"{key.domain}-{key.target}-{key.moment}-{names.of(version)}.html",
         "text/html",
         on_click="ignore",
         key=f"card of {version}",
     )
+
+
+def _page_of(visit: Visit, key: ChampionKey, version: str, spoken: Speech) -> str:
+    """The card as a page: the browser asks for it later, when no visitor's language is known."""
+    with use(spoken.locale, spoken.zone):
+        return page_of_card(visit.model_card(key, version))
 
 
 def _one(

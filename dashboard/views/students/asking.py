@@ -37,7 +37,7 @@ from model.registry import NoChampion, Serving
 from monitoring.student_list import ListedStudent
 from preprocessing.excel import excel_bytes
 from preprocessing.reading.raw_table import UnreadableFile
-from preprocessing.schema import DomainSchema, Feature, Target, title_of
+from preprocessing.schema import DomainSchema, Feature, Target, described, label_of, title_of
 from preprocessing.template import template
 from preprocessing.validation.causes import causes
 from preprocessing.validation.rules import BadData
@@ -282,11 +282,10 @@ def _columns_to_keep(visit: Visit, schema: DomainSchema, file: GivenFile) -> lis
 
 
 def _columns(schema: DomainSchema) -> list[dict[str, str]]:
-    student = {schema.student.name: schema.student.description} if schema.student else {}
-    about = {column.name: column.description for column in schema.context}
+    about = [*([schema.student] if schema.student else []), *schema.context]
     head = _("column"), _("may hold"), _("what it is"), _("needed")
-    rows = [(name, _("text"), said, _("no")) for name, said in {**student, **about}.items()]
-    rows += [(one.name, _may_hold(one), one.description, _needed(schema, one)) for one in schema.features]
+    rows = [(one.name, _("text"), described(one), _("no")) for one in about]
+    rows += [(one.name, _may_hold(one), described(one), _needed(schema, one)) for one in schema.features]
     return [dict(zip(head, row, strict=True)) for row in rows]
 
 
@@ -295,7 +294,8 @@ def _may_hold(feature: Feature) -> str:
 
     if feature.kind == "numeric":
         return span(feature) or _("a number")
-    levels = ", ".join(feature.levels)
+    called = {level: label_of(level, feature.labels) for level in feature.levels}
+    levels = ", ".join(level if told == level else f"{level} ({told})" for level, told in called.items())
     return _("{levels}, or others").format(levels=levels) if feature.open else levels
 
 

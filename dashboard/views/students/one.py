@@ -17,6 +17,8 @@ from dashboard.frame import Choice, foot, state_line
 from dashboard.palette import State
 from dashboard.parts import capital
 from dashboard.tables import show_table
+from dashboard.version_words import Names as ModelNames
+from dashboard.version_words import names_among
 from dashboard.views.students.listing import LIST_NAMES, WEEK
 from dashboard.views.students.requests import draw_rights
 from dashboard.views.students.sentences import (
@@ -39,7 +41,7 @@ from dashboard.views.students.sentences import (
 from dashboard.views.students.weeks import draw_weeks
 from dashboard.visit import SeenStudent, Visit
 from database.newest import place_of
-from database.records import Answer, Factor, Outcome, Prediction
+from database.records import Answer, ChampionKey, Factor, ModelVersion, Outcome, Prediction
 from errors import GradewatchError
 from language import _, ngettext, retold, worded
 from language.format import count, day, number, share
@@ -47,7 +49,7 @@ from language.format import moment as moment_of
 from model.readable import said_about
 from monitoring.answer_history import answer_history
 from monitoring.student_list import ListedStudent, missing_of
-from preprocessing.schema import DomainSchema, Target
+from preprocessing.schema import DomainSchema, Target, label_of
 
 FACTORS_OF_ONE = 8
 NO_NAMES: Names = {}
@@ -85,7 +87,26 @@ def draw_student(visit: Visit, choice: Choice, student: str) -> None:
     if visit.may("rights", choice.schema.name):
         st.header(_("A request of this student"), anchor=False)
         draw_rights(visit, choice.schema, student)
-    foot(model=one.listed.answer.model[:12] if one else "")
+    foot(*_answered_by(visit, one))
+
+
+def _answered_by(visit: Visit, one: OneStudent | None) -> tuple[str, str]:
+    """The model that answered last, by its name and the day since when it is, and its digest."""
+    if one is None:
+        return "", ""
+    version = one.listed.answer.model
+    models, names = _registered(visit, one), _models_of(visit, one)
+    since = next((day(model.at) for model in models if model.version == version), "")
+    told = names.told(version)
+    return (_("{model} of {day}").format(model=told, day=since) if since else told), version
+
+
+def _registered(visit: Visit, one: OneStudent) -> list[ModelVersion]:
+    return visit.models(ChampionKey(one.schema.name, one.target.name, one.newest.moment))
+
+
+def _models_of(visit: Visit, one: OneStudent) -> ModelNames:
+    return names_among(_registered(visit, one))
 
 
 def _leave() -> None:
@@ -140,9 +161,9 @@ def _draw_answered(visit: Visit, one: OneStudent) -> None:
             _draw_answers(one)
         with right:
             _draw_reasons(visit, one)
-        _draw_history(one)
+        _draw_history(visit, one)
     if (advice := visit.advice(one.schema.name, one.newest)) is not None:
-        _draw_advice(advice)
+        _draw_advice(advice, one.schema)
     _draw_papers(visit, one)
 
 
@@ -182,7 +203,7 @@ def _draw_answers(one: OneStudent) -> None:
 def draw_answer(answer: Answer, target: Target, *, key: str) -> None:
     """An answer as a picture with its sentence."""
     if answer.value is None:
-        st.write(_("{target}: no answer").format(target=target.description or target.name))
+        st.write(_("{target}: no answer").format(target=_title(target)))
         return
     title = answer_sentence(_title(target), answer, target)
     if answer.probabilities:
@@ -246,8 +267,8 @@ def draw_factors(factors: Sequence[Factor], schema: DomainSchema, target: Target
 # How it went --------------------------------------------------------------------------------------------------------
 
 
-def _draw_history(one: OneStudent) -> None:
-    listed = one.listed
+def _draw_history(visit: Visit, one: OneStudent) -> None:
+    listed, names = one.listed, _models_of(visit, one)
     past = answer_history(one.seen.predictions, one.target, listed.group, listed.period)
     outcome = _outcome_of(one)
     if len(past) < 2 and outcome is None:
@@ -264,7 +285,7 @@ def _draw_history(one: OneStudent) -> None:
             _("likely"): numeric(entry.answer, one.target),
             _("range"): range_words(entry.answer, one.target),
             chance_title(one.target): entry.answer.below_pass,
-            _("model"): entry.answer.model[:12],
+            _("model"): names.of(entry.answer.model),
             _("another model"): entry.another_model,
         }
         for entry in past
@@ -288,11 +309,13 @@ def _outcome_of(one: OneStudent) -> Outcome | None:
 # What may help ------------------------------------------------------------------------------------------------------
 
 
-def _draw_advice(advice: Advice) -> None:
-    left, right = st.columns(2, gap="large")
-    with left:
-        st.header(_("Beside the others"), anchor=False)
-        _draw_subjects(advice.subjects)
+def _draw_advice(advice: Advice, schema: DomainSchema) -> None:
+    """The subjects beside the others, which weeks are none of, and what may help."""
+    left, right = st.columns(2, gap="large") if schema.panel is None else (None, st.container())
+    if left is not None:
+        with left:
+            st.header(_("Beside the others"), anchor=False)
+            _draw_subjects(advice.subjects, {k: v for one in schema.targets for k, v in one.labels.items()})
     with right:
         st.header(_("What may help"), anchor=False)
         for one in advice.plan.recommendations:
@@ -303,7 +326,7 @@ def _draw_advice(advice: Advice) -> None:
             st.write(_("No recommendation: {why}.").format(why=retold(advice.plan.none_because or "")))
 
 
-def _draw_subjects(subjects: Sequence[SubjectResult]) -> None:
+def _draw_subjects(subjects: Sequence[SubjectResult], labels: Mapping[str, str]) -> None:
     weak = sum(one.weak for one in subjects)
     if not subjects:
         st.write(_("No result of this student is known yet."))
@@ -315,7 +338,7 @@ def _draw_subjects(subjects: Sequence[SubjectResult]) -> None:
             _("subject"): " · ".join(part for part in (one.group, one.period) if part) or _("this subject"),
             _("result"): share(one.value)
             if one.basis == "so far" and isinstance(one.value, float)
-            else _plain(one.value),
+            else _plain(one.value, labels),
             _("known"): _("in the end") if one.basis == "final" else _("so far"),
             _("better than"): one.position.below if one.position else None,
             _("others"): one.others,
@@ -329,8 +352,8 @@ def _draw_subjects(subjects: Sequence[SubjectResult]) -> None:
     st.caption(_("Shares are of the others there, and never of fewer than ten."))
 
 
-def _plain(value: float | str) -> str:
-    return value if isinstance(value, str) else number(value)
+def _plain(value: float | str, labels: Mapping[str, str]) -> str:
+    return label_of(value, labels) if isinstance(value, str) else number(value)
 
 
 def _draw_papers(visit: Visit, one: OneStudent) -> None:
