@@ -13,7 +13,14 @@ from language import _, ngettext, retold
 from language.format import count
 from monitoring.performance import FEWEST_TOLD
 from monitoring.warning_lists import ListedBy, PolicyPreview
-from monitoring.warning_policy import BadWarningPolicy, WarningPolicy, policy_before, read_levels
+from monitoring.warning_policy import (
+    BadWarningPolicy,
+    NoSuchPolicy,
+    PolicyInUse,
+    WarningPolicy,
+    policy_before,
+    read_levels,
+)
 from overview.names import person
 from overview.policy_words import policy_words
 from preprocessing.schema import DomainSchema, Target
@@ -53,8 +60,7 @@ def draw_policy(visit: Visit, schema: DomainSchema, target: Target) -> None:
     else:
         st.caption(_("The usual policy: nobody chose another one."))
     may_change = visit.may("change", schema.name)
-    if may_change and history:
-        before = policy_before(history)
+    if may_change and (before := _before(history)) is not None:
         offer = Offer(
             _("Go back to the policy before …"),
             _("Go back to the policy before"),
@@ -66,6 +72,14 @@ def draw_policy(visit: Visit, schema: DomainSchema, target: Target) -> None:
         with st.expander(_("Look at another policy"), key="policy proposed"):
             _propose(visit, schema, target, present)
             _say_previewed(visit, schema, target, may_change=may_change)
+
+
+def _before(history: Sequence[PolicyInUse]) -> WarningPolicy | None:
+    """What going back would bring; None where the usual one is in use and none lies before it."""
+    try:
+        return policy_before(history)
+    except NoSuchPolicy:
+        return None
 
 
 def _propose(visit: Visit, schema: DomainSchema, target: Target, present: WarningPolicy) -> None:
