@@ -24,7 +24,7 @@ from language.format import count, day, time_of_day, typed_day
 from language.speech import SOURCE_LANGUAGE, Speech, current, speech_of
 from preprocessing.schema import DomainSchema, Target, title_of
 
-KEYS = ("domain", "at", "target", "days")
+ADDRESS_KEYS = ("domain", "at", "target", "days")
 """Of the controls, in the address and in the session alike."""
 
 EVERY = ""  # the choice of all domains
@@ -91,7 +91,7 @@ def _follow_address() -> dict[str, str]:
     """The choices in the address. Where it has changed by itself (a link, a bookmark, the way back), they are followed;
     else what was chosen counts."""
     session = st.session_state
-    address: dict[str, str] = {key: st.query_params[key] for key in KEYS if key in st.query_params}
+    address: dict[str, str] = {key: st.query_params[key] for key in ADDRESS_KEYS if key in st.query_params}
     if address != session.get(WRITTEN):
         for key, value in address.items():
             session[key] = session.setdefault(CHOSEN, {})[key] = value
@@ -102,7 +102,7 @@ def _follow_address() -> dict[str, str]:
 def _write_address() -> None:
     """What the controls of this page say, and nothing of others."""
     chosen = st.session_state[WRITTEN] = {key: value for key, value in st.session_state[WRITTEN].items() if value}
-    for key in KEYS:
+    for key in ADDRESS_KEYS:
         if key not in chosen:
             st.query_params.pop(key, None)
         elif st.query_params.get(key) != chosen[key]:

@@ -32,7 +32,7 @@ SEALED_KINDS = ("accesses", "decisions", "events", "successions")
 """In this order they are numbered in blocks."""
 
 BLOCK_KIND, SALT_KIND = "seal block", "seal salts"
-CAME_LATE, AFTER_ERASURE, FORGOTTEN, NOTHING = 1, 2, 3, 255
+CAME_LATE, AFTER_ERASURE, FORGOTTEN, WITHOUT_MARK = 1, 2, 3, 255
 """Marks of an entry: its row came in long after its time; it is what an erasure left of the row; rows of before its
 time were kept long enough; it is none."""
 
@@ -527,7 +527,7 @@ def _read_chain(store: RecordStore, anchors: Mapping[int, str], faults: _Faults)
     for number in sorted(number for number in anchors if not 1 <= number <= end):
         faults.add(f"block {number} of the chain is gone", "block", last.at if last else micros(now()))
     nothing = np.zeros(1, dtype=ENTRIES)  # the last one, with which rows without an entry are compared
-    nothing["mark"] = NOTHING
+    nothing["mark"] = WITHOUT_MARK
     entries = np.concatenate([*contents, nothing])
     kept = entries["at"][(entries["kind"] == 0) & (entries["mark"] == FORGOTTEN)]
     horizon = int(kept.max()) if len(kept) else 0
@@ -547,7 +547,7 @@ def _entries_in(one: Block, through: int, faults: _Faults) -> "NDArray[Any]":
     forged |= (marks == FORGOTTEN) & (found["at"] > one.at)
     for _ in range(int(forged.sum())):
         faults.add(f"block {one.number} holds an entry that no sealing writes", "block", one.at)
-    marks[forged] = NOTHING
+    marks[forged] = WITHOUT_MARK
     return found
 
 

@@ -406,7 +406,7 @@ def _day_of(connection: sa.Connection) -> sa.ColumnElement[int]:
     return sa.cast(sa.func.floor(exact) if connection.dialect.name == "postgresql" else exact, sa.BigInteger)
 
 
-def _count_days(domain: str, since: int) -> sa.Select[tuple[int, int]]:
+def _count_days(domain: str, since: int) -> sa.Select[int, int]:
     """How many predictions of a domain each day has that has any, from `since` on, in microseconds. Day by day the
     index is asked where the next begins and how many it has: a quarter of what grouping all of them takes."""
 

@@ -22,8 +22,8 @@ from monitoring.performance import FEWEST_TOLD, tellable
 from preprocessing.schema import DomainSchema, Feature, Target
 
 ROWS_AT_ONCE = 5_000
-MOST_UPLOADS = 10_000
-MIDDLE = (0.05, 0.95)
+UPLOADS_READ = 10_000
+COMMON_SHARES = (0.05, 0.95)
 """Between which values most lie; whoever is farthest out is told by none of them."""
 ENOUGH_FOR_MIDDLE = 100
 
@@ -87,7 +87,7 @@ def data_sheet(store: RecordStore, schema: DomainSchema, time: SheetTime, purpos
         while page := store.batch_rows_after(batch.id, number, ROWS_AT_ONCE):
             seen.add(page, schema)
             number = page[-1].number
-    uploads = [one for one in uploads_of(store, schema.name, limit=MOST_UPLOADS) if one.at < time.until]
+    uploads = [one for one in uploads_of(store, schema.name, limit=UPLOADS_READ) if one.at < time.until]
     parts: Mapping[str, Iterator[str]] = {
         "1 What the data is for": _purpose(schema, purpose),
         "2 What a row is, and how many": _rows(schema, seen),
@@ -159,7 +159,7 @@ def _middle(name: str, seen: _Seen) -> str:
     values = seen.numbers.get(name)
     if values is None or len(values) < ENOUGH_FOR_MIDDLE:
         return "-"
-    low, high = np.quantile(values, MIDDLE)
+    low, high = np.quantile(values, COMMON_SHARES)
     return f"{low:.4g} to {high:.4g}"
 
 
