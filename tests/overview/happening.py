@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from io import BytesIO
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import numpy as np
@@ -34,6 +34,7 @@ from monitoring.evidence import answer_about
 from monitoring.feeds import SilentFeed
 from overview.records import ConditionKind
 from preprocessing.columns import Numbers
+from preprocessing.schema import DomainSchema, load_domains
 from retraining.first_champions import train_domain
 from tests.model.registry_making import keep, make_bundle
 from tests.monitoring.receivers import free_port
@@ -175,6 +176,7 @@ def help_many(workspace: Workspace) -> None:
 
 def fall_silent(workspace: Workspace) -> None:
     """What a close of a week keeps where a school's attendance stopped (`tests.monitoring.test_weekly_answers`)."""
+    cast(dict[str, DomainSchema], workspace.schemas)["k12"] = load_domains(None)["k12"]
     silent = [SilentFeed(school="North", feed="attendance", last=date(2025, 11, 21), days=15)]
     body = {"week": "2025-26 W15", "receipt": 1, "closed": "c", "silent": msgspec.to_builtins(silent)}
     workspace.store.put_document(Document(kind=WEEKS_KIND, name="k12", revision=1, at=now(), domain="k12", body=body))
