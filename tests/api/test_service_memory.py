@@ -90,6 +90,7 @@ def requests(server: Server, folder: Path) -> Iterator[tuple[str, str, dict[str,
     yield get, f"{DOMAIN}/students/{said['student']}/advice", {}
     for method, body in ((post, {"json": {"done": "talked"}}), (get, {})):
         yield method, f"{DOMAIN}/students/{said['student']}/notes", body
+    yield post, f"{DOMAIN}/cases", csv | {"content": f"student,done,when\n{said['student']},talked,{today}\n"}
     for path in ("advice", "sheet"):
         yield get, f"{DOMAIN}/predictions/{said['id']}/{path}", {}
     yield post, f"{DOMAIN}/outcomes", {"json": [{"prediction_id": said["id"], "assignment_score": 70}]}
