@@ -54,6 +54,7 @@ class IdTokens:
         if len(text) > LONGEST_ID_TOKEN:
             raise Unauthenticated("this is too long for an ID token")
         try:
+            jwt.get_unverified_header(text)  # what is no token at all needs nobody's keys
             key = self._provider().get_signing_key_from_jwt(text)
             says: Mapping[str, Any] = jwt.decode(
                 text,

@@ -81,8 +81,8 @@ def _draw_tabs(visit: Visit, choice: Choice, listing: Listing | None) -> None:
         _("List"): (lambda: draw_list(listing)) if listing else None,
         _("One student"): (lambda: ask_about_one(visit, choice)) if asks else None,
         _("A file"): (lambda: ask_about_file(visit, choice)) if asks else None,
-        _("Cases"): (lambda: draw_cases(visit, choice.schema)) if visit.may("note", name) else None,
         _("A student's request"): (lambda: draw_requests(visit, choice)) if visit.may("rights", name) else None,
+        _("Cases"): (lambda: draw_cases(visit, choice.schema)) if visit.may("note", name) else None,
     }
     shown = {title: draw for title, draw in parts.items() if draw is not None}
     for tab, draw in zip(st.tabs(list(shown), key=PART, on_change="rerun"), shown.values(), strict=True):
