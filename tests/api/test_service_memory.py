@@ -87,12 +87,7 @@ def requests(server: Server, folder: Path) -> Iterator[tuple[str, str, dict[str,
     yield post, f"{DOMAIN}/predictions/find", {"json": {"student": "s1"}}
     for path, question in (("students", {"top_k": 5}), ("changes", {"top_k": 5}), ("changes/reports", {"limit": 5})):
         yield get, f"{DOMAIN}/{path}", {"params": question}
-    yield get, f"{DOMAIN}/students/{said['student']}/advice", {}
-    for method, body in ((post, {"json": {"done": "talked"}}), (get, {})):
-        yield method, f"{DOMAIN}/students/{said['student']}/notes", body
-    yield post, f"{DOMAIN}/cases", csv | {"content": f"student,done,when\n{said['student']},talked,{today}\n"}
-    for path in ("advice", "sheet"):
-        yield get, f"{DOMAIN}/predictions/{said['id']}/{path}", {}
+    yield from of_one_student(said["student"], said["id"], csv)
     yield post, f"{DOMAIN}/outcomes", {"json": [{"prediction_id": said["id"], "assignment_score": 70}]}
     for query in ("?dry=true", ""):
         yield post, f"{DOMAIN}/outcomes{query}", csv | {"content": "student_id,assignment_score\ns1,71\n"}
@@ -124,6 +119,17 @@ def requests(server: Server, folder: Path) -> Iterator[tuple[str, str, dict[str,
     yield post, f"{DOMAIN}/train", {"json": {}}
     yield from rights(server)
     yield post, f"{DOMAIN}/withdrawals", {"json": {"predictions": [said["id"]], "reason": "asked by mistake"}}
+
+
+def of_one_student(student: str, answer: str, csv: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """What is done and told about a student of whom something was answered."""
+    yield "GET", f"{DOMAIN}/students/{student}/advice", {}
+    for method, body in (("POST", {"json": {"done": "talked"}}), ("GET", {})):
+        yield method, f"{DOMAIN}/students/{student}/notes", body
+    step = f"student,done,when\n{student},talked,{datetime.now(UTC).date().isoformat()}\n"
+    yield "POST", f"{DOMAIN}/cases", csv | {"content": step}
+    for path in ("advice", "sheet"):
+        yield "GET", f"{DOMAIN}/predictions/{answer}/{path}", {}
 
 
 def of_warnings() -> Iterator[tuple[str, str, dict[str, Any]]]:

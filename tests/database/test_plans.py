@@ -105,8 +105,8 @@ NEWEST_OF_ALL: dict[str, Question] = {
 }
 START = re.compile(r"<expr>|substr\((?:\w+\.)?\w+, 1, 8\)")
 """The beginning of a key, as plans have it."""
-WALKS = re.compile(r"^SCAN (?!.*(USING|CONSTANT|SUBQUERY)|days$)|Seq Scan", re.MULTILINE)
-"""What goes through a table from end to end; the days that a question counts by are none."""
+WALKS = re.compile(r"^SCAN (?!.*(USING|CONSTANT|SUBQUERY)|(days|found)$)|Seq Scan", re.MULTILINE)
+"""What goes through a table from end to end; what a question steps by, such as days, is none."""
 
 
 def plans(store: RecordStore, question: Question) -> list[str]:
