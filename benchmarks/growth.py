@@ -15,7 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 from threading import Event, Thread
@@ -265,6 +265,7 @@ def log_under_load(folder: Path, _sizes: Sequence[int]) -> list[Figure]:
     rows = generate(load_domains()["school"], rows=5_000, seed=5).select(names).to_dicts()
     bodies = [msgspec.json.encode(row) for row in rows]
     file, sizes = file_of(folder, "school", 100_000), [0]
+    since = (datetime.now(UTC) - timedelta(days=365)).date().isoformat()
     with started(OURS, port=free_port(), settings=settings, ready=READY) as server:
         load = Load(
             target=target_of(server.url, "/api/v1/school/predict"), bodies=bodies, connections=16, seconds=300.0
@@ -272,7 +273,7 @@ def log_under_load(folder: Path, _sizes: Sequence[int]) -> list[Figure]:
         with ThreadPoolExecutor(2) as pool:
             beside = [
                 pool.submit(measured, settings, GRADEWATCH, "ingest", str(file), "-d", "school"),
-                pool.submit(measured, settings, GRADEWATCH, "drift", "-d", "school", "--since", "2020-01-01"),
+                pool.submit(measured, settings, GRADEWATCH, "drift", "-d", "school", "--since", since),
             ]
 
             def is_over() -> bool:
