@@ -30,10 +30,7 @@ def close_a_week(domain: Domain, as_of: AsOf = None) -> None:
         done = close_week(workspace, domain, day, actor=actor(), heard=lambda words, _: step(words))
     out.print(f"{done.week}: {done.answered:,} of {done.students:,} students answered", highlight=False)
     for one in done.silent:
-        since = f"since {one.last}" if one.last else "all year"
-        left = "nothing is said of its students" if one.feed == "attendance" else "its students are known less well"
-        told = f"{one.school}: no {one.feed} {since}, {one.days} school days: {left}"
-        err.print(told, markup=False, highlight=False, soft_wrap=True)
+        err.print(one.words, markup=False, highlight=False, soft_wrap=True)
 
 
 @weeks_app.command("refresh")

@@ -330,12 +330,18 @@ def _pages(store: RecordStore) -> Iterator[dict[int, Document]]:
         begin = begin + READ_TOGETHER if there else max(begin + READ_TOGETHER, end)  # nobody counts up to any number
 
 
-def exported(store: Exporter, kind: str, page: int = ROWS_TOGETHER) -> Iterator[tuple[str, bytes]]:
+def exported(store: Exporter, kind: str) -> Iterator[tuple[str, bytes]]:
     """Every row of a kind by its key, as canonical JSON."""
+    for keys, rows in _exported_pages(store, kind):
+        yield from zip(keys, rows, strict=True)
+
+
+def _exported_pages(store: Exporter, kind: str) -> Iterator[tuple[Sequence[str], Sequence[bytes]]]:
+    """The same, some at a time: keys, and rows."""
     after: str | None = None
-    while rows := store.export(kind, after=after, limit=page):
-        yield from rows
-        after = rows[-1][0]
+    while page := store.export(kind, after=after, limit=ROWS_TOGETHER):
+        yield [key for key, _ in page], [row for _, row in page]
+        after = page[-1][0]
 
 
 # What goes ------------------------------------------------------------------------------------------------------------
@@ -576,7 +582,7 @@ def _check_kind(store: RecordStore, known: _Known, kind: int, counts: dict[str, 
     import numpy as np
 
     holding, seen = _holding(known, kind), np.zeros(len(known.entries), dtype=bool)
-    for keys, rows in _pages_of(store, SEALED_KINDS[kind]):
+    for keys, rows in _exported_pages(store, SEALED_KINDS[kind]):
         _check_rows(known, holding, kind, (keys, rows), seen, counts, faults)
     gone = holding.places[~seen[holding.places]]
     at = known.entries["at"][np.sort(gone)]
@@ -584,14 +590,6 @@ def _check_kind(store: RecordStore, known: _Known, kind: int, counts: dict[str, 
     counts["forgotten"] += int(kept_long_enough.sum())
     for when in at[~kept_long_enough].tolist():
         faults.add("was sealed and is gone", SEALED_KINDS[kind], when)
-
-
-def _pages_of(store: Exporter, kind: str) -> Iterator[tuple[Sequence[str], Sequence[bytes]]]:
-    """Keys and canonical JSON of every row of a kind, some at a time."""
-    after: str | None = None
-    while page := store.export(kind, after=after, limit=ROWS_TOGETHER):
-        yield [key for key, _ in page], [row for _, row in page]
-        after = page[-1][0]
 
 
 def _check_rows(

@@ -18,6 +18,7 @@ from drift.records import NotComparable
 from model.registry import NoChampion
 from model.workspace import Workspace
 from monitoring.drift_weeks import earlier_weeks, is_weekly, one_week
+from monitoring.feeds import silent_at_close
 from monitoring.profile_archive import ArchivePart, ProfileArchive, Source, Standard, standard_at, total
 from preprocessing.schema import DomainSchema
 
@@ -68,7 +69,8 @@ class ComparedDays(NamedTuple):
 
     basis: what the reference is, in words. parts: what the window holds at that moment; past: what it is compared with,
     None for the champion's data, of `past_source`. standard: the champion's data, where there is a
-    champion. notes: how many rows of the files of its batches were left out.
+    champion. notes: how many rows of the files of its batches were left out; of a school week, weeks that are left
+    aside, and records that had stopped coming by its close, which is a fault of data.
     """
 
     reference: Profile
@@ -96,9 +98,10 @@ def compared_days(workspace: Workspace, schema: DomainSchema, days: Days) -> Com
     workspace.champions.refresh()
     archive = ProfileArchive(workspace, schema)
     found = archive.parts(days.source, days.since, days.until, exact=days.exact)
-    parts, said = _at_moment(schema, days, found), ""
+    parts, said = _at_moment(schema, days, found), list[str]()
     if weekly := is_weekly(schema, parts):
         parts, said = one_week(parts, days.week)
+        said += [one.words for one in silent_at_close(workspace.store, schema.name, parts[0].period or "")]
     current = total(part.load() for part in parts)
     moment = parts[0].moment
     past, why = (None, "") if days.against == "champion" else _past(archive, days, parts, weekly=weekly)
@@ -116,7 +119,7 @@ def compared_days(workspace: Workspace, schema: DomainSchema, days: Days) -> Com
         raise NoChampion(
             f"no champion of {schema.name} at moment {moment!r} to compare with" + (f"; {why}" if why else "")
         )
-    notes = (*filter(None, [said]), *_left_out(archive, days, parts))
+    notes = (*said, *_left_out(archive, days, parts))
     compared = ComparedDays(reference, current, basis, moment, parts, past.parts if past else None, standard, notes)
     return compared._replace(past_source=past.source) if past else compared
 

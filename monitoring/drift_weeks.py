@@ -42,19 +42,17 @@ def is_weekly(schema: DomainSchema, parts: Sequence[ArchivePart]) -> bool:
     return schema.panel is not None and any(part.period is not None and is_week(part.period) for part in parts)
 
 
-def one_week(parts: Sequence[ArchivePart], week: str | None) -> tuple[list[ArchivePart], str]:
-    """The rows of a school week, the newest if none is named, and a note where others are left aside. Raises
+def one_week(parts: Sequence[ArchivePart], week: str | None) -> tuple[list[ArchivePart], list[str]]:
+    """The rows of a school week, the newest if none is named, and notes: that others are left aside. Raises
     NotComparable where it has none."""
     named = sorted({part.period for part in parts if part.period is not None and is_week(part.period)})
     chosen = week or named[-1]
     found = [part for part in parts if part.period == chosen]
     if not found:
         raise NotComparable(f"no rows of school week {chosen!r}; there are {', '.join(named[-5:]) or 'none'}")
-    others = len(named) - 1
-    note = (
-        f"of {others + 1} school weeks in these days the newest, {chosen}, is compared" if others and not week else ""
-    )
-    return found, note
+    if week or len(named) == 1:
+        return found, []
+    return found, [f"of {len(named)} school weeks in these days the newest, {chosen}, is compared"]
 
 
 def days_of_week(workspace: Workspace, schema: DomainSchema, week: str, source: Source) -> tuple[date, date]:

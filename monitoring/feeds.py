@@ -15,6 +15,9 @@ from database.store import RecordStore
 from preprocessing.panel.cells import Events
 from preprocessing.panel.few import Calendar
 
+CLOSED_KIND = "closed week"
+"""Documents of what a close did; they name schools and nobody."""
+
 Feed = Literal["attendance", "grades"]
 FEEDS: tuple[Feed, ...] = ("attendance", "grades")
 STALE_DAYS = 10
@@ -35,6 +38,16 @@ class SilentFeed(msgspec.Struct, frozen=True, kw_only=True):
     feed: Feed
     last: date | None
     days: int
+
+    @property
+    def words(self) -> str:
+        """
+        >>> SilentFeed(school="North", feed="attendance", last=None, days=15).words
+        'North: no attendance all year, 15 school days: nothing is said of its students'
+        """
+        since = f"since {self.last}" if self.last else "all year"
+        left = "nothing is said of its students" if self.feed == "attendance" else "its students are known less well"
+        return f"{self.school}: no {self.feed} {since}, {self.days} school days: {left}"
 
 
 def silent_feeds(
@@ -82,6 +95,12 @@ def silent_now(store: RecordStore, domain: str) -> tuple[SilentFeed, ...]:
     """What was silent at the last close, and has not come since."""
     state = store.document(WEEKS_KIND, domain)
     return () if state is None else silent_in(state.body)
+
+
+def silent_at_close(store: RecordStore, domain: str, week: str) -> tuple[SilentFeed, ...]:
+    """What was silent when a school week was closed last; nothing of one that was not, or by an older version."""
+    kept = store.document(CLOSED_KIND, f"{domain}/{week}")
+    return () if kept is None else silent_in(kept.body)
 
 
 def silent_in(body: Mapping[str, Any]) -> tuple[SilentFeed, ...]:

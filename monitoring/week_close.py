@@ -7,7 +7,7 @@ features against peers stand as they were, whoever's own events come late.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from datetime import date, timedelta
 from typing import NamedTuple
 
@@ -24,7 +24,7 @@ from database.records import Document
 from database.store import RecordStore
 from errors import Category, GradewatchError
 from model.workspace import Workspace
-from monitoring.feeds import Feed, SilentFeed, last_days_of, later, silent_feeds, silent_in
+from monitoring.feeds import CLOSED_KIND, Feed, SilentFeed, last_days_of, later, silent_feeds, silent_in
 from monitoring.weekly_answers import WeeklyAnswers, today
 from preprocessing.columns import tables_of
 from preprocessing.panel.cells import Events
@@ -36,8 +36,6 @@ from preprocessing.panel.live import panel_of
 from preprocessing.schema import DomainSchema, Feature
 
 CLOSE_SOURCE = "weeks"
-CLOSED_KIND = "closed week"
-"""Documents of what a close did; they name schools and nobody."""
 ANSWERED_TOGETHER = 5_000
 
 Heard = Callable[[str, float | None], object]
@@ -138,12 +136,6 @@ def close_week(
     told = msgspec.to_builtins(silent)
     _keep_state(store, domain, {"week": closed.week, "receipt": receipt, "closed": new_id(), "silent": told})
     return closed
-
-
-def closed_weeks(store: RecordStore, domain: str, weeks: Collection[str]) -> dict[str, ClosedWeek]:
-    """What the last close of each of these weeks did; nothing of one that was closed by an older version."""
-    kept = store.documents_named(CLOSED_KIND, [f"{domain}/{week}" for week in weeks]) if weeks else []
-    return {one.week: one for one in (msgspec.convert(document.body, ClosedWeek) for document in kept)}
 
 
 def refresh(

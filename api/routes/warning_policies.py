@@ -4,6 +4,7 @@ back."""
 import asyncio
 from typing import Annotated
 
+import msgspec
 from fastapi import APIRouter, Query, Request, Response
 
 from api.routes.dependencies import CurrentState, groups_of, needs, noted, principal_of, schema_of, service_state
@@ -35,11 +36,14 @@ class BadPolicyRequest(BadData):
 
 
 @router.get("/policy", responses=answers(WarningPolicies), dependencies=[needs("see")])
-def policies(domain: str, state: CurrentState, target: PolicyTarget = None) -> Response:
-    """The warning policy in use, and which was in use when, by whom and why, oldest first."""
+def policies(domain: str, request: Request, state: CurrentState, target: PolicyTarget = None) -> Response:
+    """The warning policy in use, and which was in use when, by whom and why, oldest first. `preview`, what each was
+    expected to change, is of all groups: it is empty for whoever is confined to some."""
     schema, store = schema_of(state, domain), state.workspace.store
     about = _checked(schema, target).name
     history = policies_in_use(store, domain, about)
+    if groups_of(request) is not None:
+        history = tuple(msgspec.structs.replace(one, preview={}) for one in history)
     policy = policy_in_use(store, domain, about)
     told = WarningPolicies(
         domain=domain,

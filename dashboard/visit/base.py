@@ -1,6 +1,7 @@
 """Whose visit it is and what they may ask about: what the parts of a visit are built on."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 from access.journal import Action
@@ -8,9 +9,11 @@ from access.roles import Permission, Principal
 from access.roles import require as require_of
 from dashboard.gate import record, require
 from dashboard.shared_workspace import SharedWorkspace
-from database.records import ChampionKey
+from dashboard.visit.given import GivenFile
+from database.records import ChampionKey, Job
 from database.store import MOST_IN_PASSING
-from jobs.queue import CATCHING_UP, ask_in_passing, worker_for
+from jobs.inline import JobFailed, JobWaits, do_here
+from jobs.queue import CATCHING_UP, JobFile, JobRequest, ask, ask_in_passing, worker_for
 from model.registry import Serving, UnfitChampion
 from preprocessing.schema import DomainSchema
 
@@ -66,6 +69,23 @@ class VisitBase:
         store = self._shared.workspace.store
         ask_in_passing(store, "dashboard")
         return Uncounted(n if self._groups is None else None, worker_for(store, CATCHING_UP) is not None)
+
+    def _give(self, job_kind: str, domain: str, principal: Principal, file: GivenFile, **more: object) -> Job:
+        """Have a worker take a file, or this process at once where none is there: rows of the visitor's groups alone.
+        The job itself says what became of it. more: arguments of the job."""
+        groups = None if principal.groups is None else sorted(principal.groups)
+        arguments = {"sheet": file.sheet, "skip_bad_rows": file.skip_bad_rows, "limit": self.max_rows, "groups": groups}
+        given, workspace = {"file": JobFile(file.name, file.content)}, self._shared.workspace
+        job = ask(workspace.store, JobRequest(job_kind, domain, principal.name, arguments | more, files=given))
+        if worker_for(workspace.store, job.kind) is None:
+            with suppress(JobFailed, JobWaits):
+                do_here(workspace, job.id, self._shared.jobs)
+        return self._given(domain, principal, job.id) or job
+
+    def _given(self, domain: str, principal: Principal, id: str) -> Job | None:
+        """What became of it; None where it is not theirs, or long ago."""
+        job = self._shared.workspace.store.job(id)
+        return job if job is not None and (job.domain, job.actor) == (domain, principal.name) else None
 
     def _begin(self, permission: Permission, action: Action, domain: str, **details: object) -> None:
         require(self._shared, permission, self._own(domain))

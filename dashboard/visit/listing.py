@@ -1,7 +1,6 @@
 """What the list of students and the page of one ask: who is likely to fail, why, what was done about it."""
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from datetime import datetime
 from typing import NamedTuple
 
@@ -15,8 +14,7 @@ from dashboard.visit.base import VisitBase
 from dashboard.visit.given import GivenFile
 from database.newest import Which
 from database.records import Factor, Job, Outcome, Prediction
-from jobs.inline import JobFailed, JobWaits, do_here
-from jobs.queue import STEPS_FILE, JobFile, JobRequest, ask, worker_for
+from jobs.queue import STEPS_FILE
 from language import worded
 from model.asked_again import factors_of
 from monitoring.moves import Move, PastModels, explained_move
@@ -192,24 +190,14 @@ class ListQuestions(VisitBase):
     def import_steps(self, domain: str, file: GivenFile) -> Job:
         """Steps of cases from a file, by a worker, or by this process at once where none is there. Raises
         UnreadableFile for more than is taken at once."""
-        present, store = require(self._shared, "note", self._own(domain)), self._shared.workspace.store
+        present = require(self._shared, "note", self._own(domain))
         if len(file.content) > self.max_upload_mb * 1_000_000:
             raise UnreadableFile(f"{file.name} is larger than {self.max_upload_mb} MB")
-        groups = None if present.groups is None else sorted(present.groups)
-        arguments: dict[str, object] = {"sheet": file.sheet, "skip_bad_rows": file.skip_bad_rows}
-        arguments |= {"limit": self.max_rows, "groups": groups}
-        given = {"file": JobFile(file.name, file.content)}
-        job = ask(store, JobRequest(STEPS_FILE, domain, present.name, arguments, files=given))
-        if worker_for(store, job.kind) is None:
-            with suppress(JobFailed, JobWaits):  # the job itself says why
-                do_here(self._shared.workspace, job.id, self._shared.jobs)
-        return self.steps_job(domain, job.id) or job
+        return self._give(STEPS_FILE, domain, present, file)
 
     def steps_job(self, domain: str, id: str) -> Job | None:
         """What became of a file that the visitor gave; None where it is not theirs, or long ago."""
-        present = require(self._shared, "note", self._own(domain))
-        job = self._shared.workspace.store.job(id)
-        return job if job is not None and (job.domain, job.actor) == (domain, present.name) else None
+        return self._given(domain, require(self._shared, "note", self._own(domain)), id)
 
     def help_kinds(self) -> Mapping[str, str]:
         """The kinds of help that there are, by id what they are called."""

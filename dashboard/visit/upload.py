@@ -1,8 +1,6 @@
 """What Upload asks: the history, a file to keep, and how far it is."""
 
 from collections.abc import Mapping
-from contextlib import suppress
-from typing import Any
 
 from access.roles import require as require_of
 from clock import new_id
@@ -11,8 +9,7 @@ from dashboard.visit.base import VisitBase
 from dashboard.visit.given import GivenFile
 from database.records import Job
 from database.uploads import Upload, UploadKind, begin_upload, new_upload, refuse_upload, uploads_of
-from jobs.inline import JobFailed, JobWaits, do_here
-from jobs.queue import BATCH_FILE, OUTCOMES_FILE, JobFile, JobRequest, ask, worker_for
+from jobs.queue import BATCH_FILE, OUTCOMES_FILE
 from preprocessing.reading.raw_table import UnreadableFile
 
 JOB_OF: Mapping[UploadKind, str] = {"labeled": BATCH_FILE, "unlabeled": BATCH_FILE, "outcomes": OUTCOMES_FILE}
@@ -36,18 +33,9 @@ class UploadQuestions(VisitBase):
             upload = new_upload(new_id(), domain, kind, name=file.name, actor=present.name)
             refuse_upload(store, begin_upload(store, upload), large)
             raise large
-        groups = None if present.groups is None else sorted(present.groups)
-        arguments: dict[str, Any] = {"sheet": file.sheet, "skip_bad_rows": file.skip_bad_rows}
-        arguments |= {"limit": self.max_rows, "groups": groups, **({} if kind == "outcomes" else {"kind": kind})}
-        given = {"file": JobFile(file.name, file.content)}
-        job = ask(store, JobRequest(JOB_OF[kind], domain, present.name, arguments, files=given))
-        if worker_for(store, job.kind) is None:
-            with suppress(JobFailed, JobWaits):  # the job itself says why
-                do_here(self._shared.workspace, job.id, self._shared.jobs)
-        return self.upload_job(domain, job.id) or job
+        more = {} if kind == "outcomes" else {"kind": kind}
+        return self._give(JOB_OF[kind], domain, present, file, **more)
 
     def upload_job(self, domain: str, id: str) -> Job | None:
         """What became of a file that the visitor gave; None where it is not theirs, or long ago."""
-        present = require(self._shared, "upload", self._own(domain))
-        job = self._shared.workspace.store.job(id)
-        return job if job is not None and (job.domain, job.actor) == (domain, present.name) else None
+        return self._given(domain, require(self._shared, "upload", self._own(domain)), id)

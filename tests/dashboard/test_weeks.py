@@ -9,9 +9,12 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from dashboard.views.results.by_week import risk_row
 from database.newest import Which
+from model.scores import Estimate
 from monitoring.at_risk import at_risk
 from monitoring.week_close import close_week
+from monitoring.weekly_performance import RiskFigures
 from tests.dashboard.test_pages import texts
 from tests.monitoring.weekly_making import K12, SECRET, begin_weeks, open_at
 
@@ -55,3 +58,13 @@ def test_a_student_has_its_weeks_its_events_and_the_themes_that_move_it(student:
         assert words in told, words
     assert not [one for one in app.selectbox if one.key == "place"], "all weeks are one place"
     assert len(app.get("plotly_chart")) >= 3
+
+
+def test_figures_of_a_school_are_numbers_with_the_ends_of_their_ranges() -> None:
+    known = RiskFigures(name="North", n=120, students=60, rate=Estimate(0.1, 0.05, 0.2), risk=0.12, verdict="as said")
+    row = risk_row("school", known)
+    assert (row["happened"], row["happened (from)"], row["happened (to)"]) == (0.1, 0.05, 0.2)
+    assert (row["school"], row["Answers"], row["chances"], row["chance told"]) == ("North", 120, "as said", 0.12)
+    few = risk_row("school", RiskFigures(name="South", n=4, students=4))
+    assert few["happened"] is few["AUC"] is few["chance told"] is None
+    assert list(few) == list(row)

@@ -23,9 +23,9 @@ from jobs.tick import Pass, tick
 from model.purpose import IntendedPurpose
 from model.workspace import Workspace
 from monitoring.at_risk import at_risk
-from monitoring.feeds import STALE_DAYS
+from monitoring.feeds import STALE_DAYS, silent_at_close
 from monitoring.results import ResultsQuestion, results_of
-from monitoring.week_close import close_week, closed_weeks, refresh
+from monitoring.week_close import close_week, refresh
 from monitoring.weekly_answers import WeeklyAnswer, WeeklyAnswers
 from overview.conditions import find_conditions
 from overview.describing import describe
@@ -191,7 +191,8 @@ def test_a_school_without_records_is_a_fault_of_records_and_no_risk(workspace: W
     [silent] = closed.silent
     assert (silent.school, silent.feed, silent.last) == (school, "attendance", DAY - timedelta(days=23))
     assert silent.days >= STALE_DAYS
-    assert closed_weeks(store, DOMAIN, [closed.week]) == {closed.week: closed}
+    assert silent_at_close(store, DOMAIN, closed.week) == closed.silent
+    assert silent.words.startswith(f"{school}: no attendance since {silent.last}, ")
     [held] = [one for one in find_conditions(workspace, LOCAL) if one.condition.kind == "silent feed"]
     assert held.condition.figures["schools"] == [school]
     with language.use("de"):

@@ -1,10 +1,12 @@
 """Chances beside what happened by school week, by school and by grade, as a picture and as tables."""
 
+from typing import Any
+
 import streamlit as st
 
 from dashboard.charts import draw
 from dashboard.figures import results as figures
-from dashboard.tables import show_table
+from dashboard.tables import number_column, share_column, show_table
 from language import _
 from language.format import count, number, share
 from model.scores import Estimate
@@ -12,12 +14,13 @@ from monitoring.performance import FEWEST_TOLD
 from monitoring.weekly_performance import RiskFigures, WeeklyPerformance
 
 Row = dict[str, object]
+SCORE_DIGITS = 3
 
 
 def draw_by_week(found: WeeklyPerformance) -> None:
     """Draw all of it."""
     st.subheader(_("Chances by school week"), anchor=False)
-    rows = [_row(_("week"), one) for one in found.weeks]
+    rows = [risk_row(_("week"), one) for one in found.weeks]
     draw(
         figures.chance_beside_rate(found.weeks),
         title=risk_title(found),
@@ -35,7 +38,8 @@ def draw_by_week(found: WeeklyPerformance) -> None:
         if parts:
             st.markdown(f"**{title}**")
             head = _("school") if name == "school" else _("grade level")
-            show_table([_row(head, one) for one in parts], hide_index=True, width="stretch", key=f"chances {name}")
+            rows = [risk_row(head, one) for one in parts]
+            show_table(rows, hide_index=True, width="stretch", column_config=_columns(), key=f"chances {name}")
 
 
 def risk_title(found: WeeklyPerformance) -> str:
@@ -50,28 +54,32 @@ def risk_title(found: WeeklyPerformance) -> str:
     return sentence.format(risk=share(whole.risk, 1), rate=share(whole.rate.value, 1), n=count(whole.n))
 
 
-def _row(head: str, one: RiskFigures) -> Row:
+def risk_row(head: str, one: RiskFigures) -> Row:
+    """A part of the answers as a row: shares of 1, and scores, each with the ends of its range."""
     verdicts = {"too low": _("too low"), "too high": _("too high"), "as said": _("as said")}
     return {
         head: one.name,
         _("Answers"): one.n,
         _("Students"): one.students,
-        _("happened"): _shared(one.rate),
-        _("chance told"): "" if one.risk is None else share(one.risk, 1),
         _("chances"): verdicts.get(one.verdict, _("not enough data")),
-        _("AUC"): _numbered(one.auc),
-        _("Brier score"): _numbered(one.brier),
-        _("flagged"): _shared(one.flagged),
+        _("chance told"): one.risk,
+        **_ranged(_("happened"), one.rate),
+        **_ranged(_("flagged"), one.flagged),
+        **_ranged(_("AUC"), one.auc),
+        **_ranged(_("Brier score"), one.brier),
     }
 
 
-def _shared(one: Estimate | None) -> str:
-    if one is None:
-        return ""
-    return f"{share(one.value, 1)} ({number(one.low * 100)}–{number(one.high * 100)})"
+def _ranged(name: str, one: Estimate | None) -> Row:
+    ends = _ends(name)
+    return dict.fromkeys(ends) if one is None else dict(zip(ends, (one.value, one.low, one.high), strict=True))
 
 
-def _numbered(one: Estimate | None) -> str:
-    if one is None:
-        return ""
-    return f"{number(one.value, 3)} ({number(one.low, 2)}–{number(one.high, 2)})"
+def _ends(name: str) -> tuple[str, str, str]:
+    return name, f"{name} ({_('from')})", f"{name} ({_('to')})"
+
+
+def _columns() -> dict[str, Any]:
+    shares = {name: share_column() for told in (_("happened"), _("flagged")) for name in _ends(told)}
+    scores = {name: number_column(digits=SCORE_DIGITS) for told in (_("AUC"), _("Brier score")) for name in _ends(told)}
+    return {_("chance told"): share_column(), **shares, **scores}

@@ -44,6 +44,9 @@ def test_a_policy_is_previewed_put_into_use_and_taken_back_by_whoever_may(guarde
     assert [one["action"] for one in guarded.ask("GET", f"{PATH}/policy", viewer).json()["history"]][-2:] == [
         "activate", "rollback"
     ]  # fmt: skip
+    for key, told in ((admin, True), (confined, False)):  # counts of all groups
+        history = guarded.ask("GET", f"{PATH}/policy", key).json()["history"]
+        assert any(one["preview"] for one in history) == told
     kept = [guarded.entries(action=f"warning policy {what}") for what in ("activated", "rolled back")]
     assert list(map(len, kept)) == [1, 1]
 
