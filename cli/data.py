@@ -1,7 +1,5 @@
 """Files in, answers out: `gradewatch ingest`, `outcomes`, `predict` and `score`."""
 
-import signal
-import sys
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -72,7 +70,6 @@ def ingest(
     from jobs.render import counts_of
     from jobs.uploads import store_rows, validating
 
-    _end_in_order()
     with opened_workspace() as workspace, shares() as progress:
         checking, storing = partial(progress, "checking"), partial(progress, "storing")
         schema, train_after = workspace.service.schema(domain), Settings().train_after
@@ -202,7 +199,6 @@ def score(
     from jobs.catching_up import after_many
     from model.score_file import score_file
 
-    _end_in_order()
     with told_problems(problems, skip_bad_rows), opened_workspace() as workspace, shares() as progress:
         scored = score_file(
             workspace,
@@ -240,11 +236,6 @@ def _say_counting(job: "Job | None") -> None:
     if job is not None:
         told = "lists of students and results know of it after job {}, which a worker does (gradewatch worker)"
         err.print(told.format(job.id), highlight=False)
-
-
-def _end_in_order() -> None:
-    """So that what is half done is swept away when this process is told to end."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
 
 
 def _warnings(workspace: "Workspace", domain: str) -> str:

@@ -5,6 +5,7 @@ explains nothing: options that are not plain, and starts that are refused, go th
 """
 
 import gc
+import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -20,6 +21,7 @@ def main() -> None:
         _run(ports)
     elif options is None or not _serve(options):
         gc.set_threshold(RARELY)
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # what is half done is swept away
         from cli.main import main as read_command
 
         read_command()

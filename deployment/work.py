@@ -115,11 +115,11 @@ def _when_input_ends(tell: Callable[[], None]) -> None:
     threading.Thread(target=wait, name="parent", daemon=True).start()
 
 
-def do_claimed(id: str, token: str, seconds: str) -> None:
-    """Do one job that a worker holds: the process of that job."""
+def do_claimed(id: str, token: str, seconds: str, folder: str) -> None:
+    """Do one job that a worker holds: the process of that job. folder: for its files, which the worker removes."""
     from jobs.child import Claim, do_job, end_with_worker
 
-    end_with_worker()
+    end_with_worker(folder)
     settings = Settings()
     configure_worker_logs(ecs=settings.log_format == ECS)
     workspace = settings.open_workspace()

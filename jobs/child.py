@@ -5,6 +5,7 @@ The worker that started it holds its lease; this writes nothing once that has ru
 
 import logging
 import os
+import shutil
 import signal
 import sys
 import tempfile
@@ -75,7 +76,7 @@ def do_job(workspace: Workspace, claim: Claim, settings: JobSettings) -> Job | N
 def _do(workspace: Workspace, job: Job, claim: Claim, settings: JobSettings) -> Mapping[str, Any]:
     kind = JOB_KINDS[job.kind]
     own = keyed(workspace.store.fenced(job.id, job.token), job, several=kind.several)
-    with tempfile.TemporaryDirectory(prefix="gradewatch-job-") as folder:
+    with tempfile.TemporaryDirectory() as folder:
         progress = _Telling(workspace.store, claim)
         return kind.do(JobRun(job, replace(workspace, store=own), Path(folder), settings, progress))
 
@@ -141,8 +142,9 @@ class _Telling:
         self._store.renew_job(claim.id, claim.token, claim.seconds, JobProgress(step=step, share=share))
 
 
-def end_with_worker() -> None:
-    """End this process when its standard input does, which its worker holds open; and in order when told to."""
+def end_with_worker(folder: str) -> None:
+    """End this process when its standard input does, which its worker holds open, and remove the folder that the worker
+    can remove no more; and in order when told to."""
 
     def end(*_: object) -> None:
         ENDING.set()
@@ -154,6 +156,7 @@ def end_with_worker() -> None:
     def wait() -> None:
         while os.read(0, 4096):  # no buffered reader, whose lock would be in the way at the end
             pass
+        shutil.rmtree(folder, ignore_errors=True)
         os._exit(128 + signal.SIGHUP)
 
     threading.Thread(target=wait, name="worker", daemon=True).start()

@@ -6,8 +6,10 @@ job is, is `jobs.kinds`' word.
 
 import logging
 import os
+import shutil
 import socket
 import subprocess
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -40,10 +42,12 @@ DIED = "its process ended by itself ({how}); jobs that need more memory than the
 
 @dataclass
 class _Child:
-    """A job and the process that does it. held: when its lease was renewed last (monotonic)."""
+    """A job, the process that does it, and the folder for its files, which goes when the process has ended, however.
+    held: when its lease was renewed last (monotonic)."""
 
     job: Job
     process: subprocess.Popen[bytes]
+    folder: str
     held: float
 
 
@@ -52,9 +56,9 @@ class Worker:
     """Does jobs of `kinds` until told to stop, `places` at once; the last place is kept for those that are not long. It
     makes the passes of the tick as well.
 
-    command: starts the process of a job; its id, its token and the seconds of a lease come behind it. once: end when
-    nothing is left to do. only: the one job that it does; it is no sign of life, and makes no pass. poll: seconds
-    between two looks into the queue.
+    command: starts the process of a job; its id, its token, the seconds of a lease and the folder for its files come
+    behind it. once: end when nothing is left to do. only: the one job that it does; it is no sign of life, and makes no
+    pass. poll: seconds between two looks into the queue.
     """
 
     store: RecordStore
@@ -142,11 +146,13 @@ class Worker:
         return True
 
     def _begin(self, job: Job) -> None:
-        command = [*self.command, job.id, str(job.token), str(self.lease)]
+        folder = tempfile.mkdtemp(prefix="gradewatch-job-")
+        command = [*self.command, job.id, str(job.token), str(self.lease), folder]
+        own = os.environ | dict.fromkeys(("TMPDIR", "TEMP", "TMP"), folder)  # libraries ask one or the other
         process = subprocess.Popen(  # noqa: S603 (our own command)
-            command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, start_new_session=True
+            command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, env=own, start_new_session=True
         )  # a session of its own: Ctrl-C at this terminal is meant for the worker, which tells it in order
-        self._children.append(_Child(job, process, time.monotonic()))
+        self._children.append(_Child(job, process, folder, time.monotonic()))
         _say(job, "begun", attempt=job.attempts)
 
     def _look_after(self, child: _Child) -> None:
@@ -224,6 +230,7 @@ class Worker:
     def _close(child: _Child) -> None:
         if child.process.stdin is not None:
             child.process.stdin.close()
+        shutil.rmtree(child.folder, ignore_errors=True)  # what was uploaded for it must not outlive it
 
 
 def _say(job: Job, what: str, **more: object) -> None:

@@ -129,6 +129,8 @@ class _Stepping:
 def linger(run: JobRun) -> Mapping[str, Any]:
     """A job that goes on until a file appears, and writes how often it was begun into another."""
     place = Path(run.job.arguments["place"])
+    (run.folder / "upload").touch()
+    (place / "folder").write_text(str(run.folder))
     with (place / "begun").open("a") as file:
         file.write(f"{os.getpid()}\n")
     for turn in range(600):
@@ -151,9 +153,9 @@ def job_of(store: RecordStore, id: str) -> Job:
 
 if __name__ == "__main__":
     cast(dict[str, JobKind], JOB_KINDS)[LINGER] = LINGERING
-    end_with_worker()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     url, given = os.environ["GRADEWATCH_DATABASE_URL"], sys.argv[1:]
+    end_with_worker(given[3])
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     store = open_store(url)
     nothing: Any = None
     do_job(Workspace({}, store, nothing, SECRET), Claim(given[0], int(given[1]), float(given[2])), JobSettings(1000))

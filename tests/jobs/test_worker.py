@@ -74,6 +74,11 @@ def begun(place: Path) -> list[int]:
     return [int(line) for line in file.read_text().split()] if file.exists() else []
 
 
+def folder_of(place: Path) -> Path:
+    """Where the running job has its files: in a folder that the worker made for its process."""
+    return Path((place / "folder").read_text())
+
+
 def test_a_job_runs_in_a_process_of_its_own_and_tells_how_far_it_is(store: RecordStore, place: Path) -> None:
     job = linger(store, place)
     with working(store):
@@ -116,8 +121,10 @@ def test_a_job_whose_process_is_killed_is_tried_again_after_a_pause_and_not_for_
     with working(store):
         for attempt in range(LINGERING.attempts):
             until(lambda attempt=attempt: len(begun(place)) == attempt + 1)  # type: ignore[misc]
+            assert (folder_of(place) / "upload").exists()
             os.kill(begun(place)[-1], signal.SIGKILL)
             until(lambda: job_of(store, job.id).state != "running")
+            assert not folder_of(place).parent.exists()
             between = job_of(store, job.id)
             assert between.problem is not None
             assert (between.problem.title, "signal 9" in between.problem.detail) == ("JobDied", True)
@@ -143,6 +150,7 @@ def test_a_job_outlives_its_worker_in_the_queue_and_not_as_a_process(store: Reco
     process.wait()
     until(lambda: not lives(begun(place)[0]))
     assert job_of(store, job.id).state == "running"
+    assert not folder_of(place).parent.exists()
     (place / "end").touch()
     with working(store):
         until(lambda: job_of(store, job.id).ended)
