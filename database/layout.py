@@ -70,6 +70,10 @@ encode_lines = msgspec.json.Encoder().encode_lines
 CANONICAL = msgspec.json.Encoder(order="sorted")
 
 
+class Unreadable(bytes):
+    """In the place of a row's JSON where none can be made of it: what is wrong with which column, without its value."""
+
+
 class Layout:
     """The flat form of one record type. `names`: its columns, in the order of `pack` and `unpack`."""
 
@@ -143,16 +147,38 @@ class Layout:
         except (ValueError, TypeError, OverflowError):
             return [self.unpack(row) for row in rows]  # which says whose row cannot be read
 
-    def write_rows(self, rows: Sequence[Sequence[Any]]) -> tuple[list[Any], list[bytes]]:
+    def write_rows(self, rows: Sequence[Sequence[Any]], *, unreadable: bool = False) -> tuple[list[Any], list[bytes]]:
         """What has the fields of the records of these rows, and `write_json` of each, without making records: in a
-        third of the time. JSON writes a line break within a text as an escape."""
+        third of the time. JSON writes a line break within a text as an escape. unreadable: rows that cannot be read are
+        `Unreadable`; else they raise Damaged."""
         if not rows:
             return [], []
         try:
             alike = list(map(self._written, *self._unpack_columns(rows)))
+            return alike, CANONICAL.encode_lines(alike).split(b"\n")[:-1]
         except (ValueError, TypeError, OverflowError):
-            alike = [self.unpack(row) for row in rows]
-        return alike, CANONICAL.encode_lines(alike).split(b"\n")[:-1]
+            if not unreadable:
+                alike = [self.unpack(row) for row in rows]
+                return alike, CANONICAL.encode_lines(alike).split(b"\n")[:-1]
+        told = [self._written_or_told(row) for row in rows]
+        return [one for one, _ in told], [content for _, content in told]
+
+    def _written_or_told(self, row: Sequence[Any]) -> tuple[Any, bytes]:
+        try:
+            record = self.unpack(row)
+            return record, write_json(record)
+        except (Damaged, ValueError, TypeError, OverflowError):
+            return self._written(*row), Unreadable("; ".join(self._faults(row)).encode(errors="replace"))
+
+    def _faults(self, row: Sequence[Any]) -> Iterator[str]:
+        """Of a row that cannot be read."""
+        readers: dict[int, Callable[[Any], object]] = dict.fromkeys(self._times, instant)
+        readers |= {place: decoder.decode for place, decoder in (*self._json, *self._mostly_empty)}
+        for place, (name, value) in enumerate(zip(self.names, row, strict=True)):
+            try:
+                encode(readers.get(place, encode)(value))
+            except (ValueError, TypeError, OverflowError) as error:
+                yield f"{name}: {error}"
 
     def _unpack_columns(self, rows: Sequence[Sequence[Any]]) -> list[Sequence[Any]]:
         columns: list[Sequence[Any]] = list(zip(*rows, strict=True))

@@ -62,6 +62,7 @@ from database.layout import (
     document_key,
     instant,
     key_of,
+    keys_of,
     micros,
     pack_rows,
     parts,
@@ -1384,14 +1385,20 @@ class MongoStore:
             self._database.meta.find_one({"_id": "indexes"})
 
     def export(
-        self, kind: str, *, after: str | None = None, limit: int = 1000, before: int | None = None
+        self,
+        kind: str,
+        *,
+        after: str | None = None,
+        limit: int = 1000,
+        unreadable: bool = False,
+        before: int | None = None,
     ) -> list[tuple[str, bytes]]:
         """As `Exporter.export`. before: of kinds with receipts, what had come in before this one, as it was then."""
         with _driver_errors():
             if kind == "batch_rows":
                 return self._export_rows(after, limit)
             if kind == "successions":
-                return self._export_successions(after, limit)
+                return self._export_successions(after, limit, unreadable)
         where: Bson = {} if after is None else {"_id": {"$gt": after}}
         order = [("_id", 1)]
         if kind == "documents":  # by kind, then name, as in SQL: in `_id`, letters below TAB would change that order
@@ -1399,6 +1406,8 @@ class MongoStore:
         where |= _received_before(kind, before)
         with _driver_errors():
             found = list(self._database[kind].find(where).sort(order).limit(limit)) if limit else []
+        if unreadable:
+            return list(zip((str(one["_id"]) for one in found), _written(kind, found)[1], strict=True))
         return [_exported(kind, document, before) for document in found]
 
     @contextmanager
@@ -1425,11 +1434,11 @@ class MongoStore:
                 break
         return found[:limit]
 
-    def _export_successions(self, after: str | None, limit: int) -> list[tuple[str, bytes]]:
-        all_of_them = [s for document in self._database.registry.find({}) for s in _history(document)]
-        keyed = sorted((key_of("successions", succession), succession) for succession in all_of_them)
-        behind = [(key, write_json(succession)) for key, succession in keyed if after is None or key > after]
-        return behind[:limit]
+    def _export_successions(self, after: str | None, limit: int, unreadable: bool) -> list[tuple[str, bytes]]:
+        there = [entry for document in self._database.registry.find({}) for entry in document.get("history", [])]
+        alike, contents = _written("successions", there, unreadable=unreadable)
+        keyed = sorted(zip(keys_of("successions", alike), contents, strict=True))
+        return [(key, content) for key, content in keyed if after is None or key > after][:limit]
 
     def number_from(self, receipt: int) -> None:
         with self._writing():
@@ -1616,6 +1625,16 @@ def _attempts(database: Database[Bson], batches: Iterable[str]) -> dict[str, str
     return {document["_id"]: document["attempt"] for document in found}
 
 
+def _written(
+    kind: str, documents: Sequence[Mapping[str, Any]], *, unreadable: bool = True
+) -> tuple[list[Any], list[bytes]]:
+    """As `Layout.write_rows`."""
+    layout, own = LAYOUTS[kind], "" if kind == "successions" else OWN_KEY.get(kind, "id")
+    names = ["_id" if name == own else name for name in layout.names]
+    full = [{**LATER.get(kind, {}), **one} for one in documents]
+    return layout.write_rows([[one.get(name) for name in names] for one in full], unreadable=unreadable)
+
+
 def _history(document: Mapping[str, Any]) -> list[Succession]:
     return [_unflat("successions", entry) for entry in document.get("history", [])]
 
@@ -1666,9 +1685,11 @@ class _MongoSnapshot:
     def receipt(self) -> int:
         return self._number - 1
 
-    def export(self, kind: str, *, after: str | None = None, limit: int = 1000) -> list[tuple[str, bytes]]:
+    def export(
+        self, kind: str, *, after: str | None = None, limit: int = 1000, unreadable: bool = False
+    ) -> list[tuple[str, bytes]]:
         self._hold()
-        page = self._store.export(kind, after=after, limit=limit, before=self._number)
+        page = self._store.export(kind, after=after, limit=limit, unreadable=unreadable, before=self._number)
         self._read[kind] = len(page) + (0 if after is None else self._read[kind])
         if kind == "predictions" and not page:
             self._require_all()

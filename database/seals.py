@@ -18,7 +18,7 @@ import msgspec
 
 from clock import new_id, now
 from database.errors import Conflict, Damaged
-from database.layout import instant, key_of, micros, write_json
+from database.layout import EPOCH, Unreadable, instant, key_of, micros, write_json
 from database.records import Access, DecisionRecord, Document, Event, Succession
 from database.store import NOBODY_NAMED, Exporter, RecordStore
 from heap import no_collections
@@ -218,7 +218,7 @@ def _salts_in(text: Any) -> bytes:
 
 def salts_of(store: RecordStore, given: Sequence[Block]) -> list[bytes]:
     """Those of each block's entries, one after the other; zeros where there are none any more."""
-    there = {one.name: one.body["salts"] for one in store.documents_named(SALT_KIND, [one.salts for one in given])}
+    there = {one.name: one.body.get("salts") for one in _named(store, SALT_KIND, [one.salts for one in given])}
     sizes = [one.rows * _SALT_BYTES for one in given]
     kept = [_salts_in(there.get(one.salts, "")) for one in given]
     return [salts[:size].ljust(size, b"\0") for salts, size in zip(kept, sizes, strict=True)]
@@ -318,16 +318,35 @@ def blocks(store: RecordStore) -> Iterator[Block]:
 
 def _pages(store: RecordStore) -> Iterator[dict[int, Document]]:
     """Documents of blocks by number, some at a time: up to the newest, and behind it as long as there are any."""
-    newest = store.newest_documents(BLOCK_KIND, limit=1)
+    try:
+        newest = store.newest_documents(BLOCK_KIND, limit=1)
+    except Damaged:  # then as far as there are any
+        newest = []
     end = int(newest[0].name) if newest and newest[0].name.isdecimal() else 0
     begin = 1
     while True:
         names = [f"{number:09}" for number in range(begin, begin + READ_TOGETHER)]
-        there = {int(one.name): one for one in store.documents_named(BLOCK_KIND, names)}
+        there = {int(one.name): one for one in _named(store, BLOCK_KIND, names)}
         if not there and begin > end:
             return
         yield dict(sorted(there.items()))
         begin = begin + READ_TOGETHER if there else max(begin + READ_TOGETHER, end)  # nobody counts up to any number
+
+
+def _named(store: RecordStore, kind: str, names: Sequence[str]) -> Sequence[Document]:
+    """Those that there are; one that cannot be read holds nothing."""
+    try:
+        return store.documents_named(kind, names)
+    except Damaged:
+        found = [_or_nothing(store, kind, name) for name in names]
+        return [one for one in found if one is not None]
+
+
+def _or_nothing(store: RecordStore, kind: str, name: str) -> Document | None:
+    try:
+        return store.document(kind, name)
+    except Damaged:
+        return Document(kind=kind, name=name, revision=0, at=EPOCH, body={})
 
 
 def exported(store: Exporter, kind: str) -> Iterator[tuple[str, bytes]]:
@@ -336,10 +355,12 @@ def exported(store: Exporter, kind: str) -> Iterator[tuple[str, bytes]]:
         yield from zip(keys, rows, strict=True)
 
 
-def _exported_pages(store: Exporter, kind: str) -> Iterator[tuple[Sequence[str], Sequence[bytes]]]:
+def _exported_pages(
+    store: Exporter, kind: str, *, unreadable: bool = False
+) -> Iterator[tuple[Sequence[str], Sequence[bytes]]]:
     """The same, some at a time: keys, and rows."""
     after: str | None = None
-    while page := store.export(kind, after=after, limit=ROWS_TOGETHER):
+    while page := store.export(kind, after=after, limit=ROWS_TOGETHER, unreadable=unreadable):
         yield [key for key, _ in page], [row for _, row in page]
         after = page[-1][0]
 
@@ -402,11 +423,12 @@ def _without_salts(store: RecordStore, one: Block, places: Collection[int]) -> N
 
 
 class Fault(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that is not as it was sealed. what: in words. at: the time of the row, or when the block was made."""
+    """Something that is not as it was sealed. what: in words. at: the time of the row, or when the block was made;
+    None of what cannot be read and was not sealed yet."""
 
     what: str
     kind: str
-    at: datetime
+    at: datetime | None
     row: str = ""
 
 
@@ -443,10 +465,11 @@ class _Faults:
         self.first: list[Fault] = []
         self.count = self.waiting_since = 0
 
-    def add(self, what: str, kind: str, at: int, row: str = "") -> None:
+    def add(self, what: str, kind: str, at: int | None, row: str = "") -> None:
         self.count += 1
         if len(self.first) < SHOWN_FAULTS:
-            self.first.append(Fault(what=what, kind=kind, at=instant(at), row=row))
+            when = None if at is None else instant(at)
+            self.first.append(Fault(what=what, kind=kind, at=when, row=row))
 
 
 class _Known(NamedTuple):
@@ -582,7 +605,7 @@ def _check_kind(store: RecordStore, known: _Known, kind: int, counts: dict[str, 
     import numpy as np
 
     holding, seen = _holding(known, kind), np.zeros(len(known.entries), dtype=bool)
-    for keys, rows in _exported_pages(store, SEALED_KINDS[kind]):
+    for keys, rows in _exported_pages(store, SEALED_KINDS[kind], unreadable=True):
         _check_rows(known, holding, kind, (keys, rows), seen, counts, faults)
     gone = holding.places[~seen[holding.places]]
     at = known.entries["at"][np.sort(gone)]
@@ -620,7 +643,9 @@ def _check_rows(
     counts["erased"] += int((marks == AFTER_ERASURE).sum())
     for number in np.flatnonzero(~whole).tolist():
         if sealed[number]:
-            _tell_changed(known, kind, keys[number], int(places[number]), counts, faults)
+            _tell_changed(known, kind, keys[number], rows[number], int(places[number]), counts, faults)
+        elif isinstance(rows[number], Unreadable):
+            faults.add(_unread(rows[number]), SEALED_KINDS[kind], None, keys[number])
         else:
             _tell_unsealed(known, kind, keys[number], rows[number], counts, faults)
 
@@ -634,9 +659,17 @@ def _tell_unsealed(known: _Known, kind: int, key: str, row: bytes, counts: dict[
         faults.add("was never sealed, though younger rows are", SEALED_KINDS[kind], when, key)
 
 
-def _tell_changed(known: _Known, kind: int, key: str, place: int, counts: dict[str, int], faults: _Faults) -> None:
+def _unread(row: bytes) -> str:
+    return f"cannot be read: {row.decode()}"
+
+
+def _tell_changed(
+    known: _Known, kind: int, key: str, row: bytes, place: int, counts: dict[str, int], faults: _Faults
+) -> None:
     at = int(known.entries["at"][place])
     if known.salts[place].tobytes() == NO_SALT and kind == 0 and at < known.horizon:
         counts["forgotten"] += 1
     else:
-        faults.add("is not what was sealed", SEALED_KINDS[kind], at, key)
+        changed = "is not what was sealed"
+        what = f"{changed}, and {_unread(row)}" if isinstance(row, Unreadable) else changed
+        faults.add(what, SEALED_KINDS[kind], at, key)

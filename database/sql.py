@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import date, datetime
-from functools import cache
+from functools import cache, partial
 from heapq import merge
 from itertools import chain, groupby, islice, repeat
 from pathlib import Path
@@ -1505,9 +1505,11 @@ class SqlStore:
             return
         self._file.read_page()
 
-    def export(self, kind: str, *, after: str | None = None, limit: int = 1000) -> list[tuple[str, bytes]]:
+    def export(
+        self, kind: str, *, after: str | None = None, limit: int = 1000, unreadable: bool = False
+    ) -> list[tuple[str, bytes]]:
         with self._reading() as connection:
-            return _SqlExporter(connection).export(kind, after=after, limit=limit)
+            return _SqlExporter(connection).export(kind, after=after, limit=limit, unreadable=unreadable)
 
     @contextmanager
     def snapshot(self) -> Iterator[Snapshot]:
@@ -1619,7 +1621,9 @@ class _SqlExporter:
     def receipt(self) -> int:
         return self._connection.execute(sa.select(UPLOADS.c.number)).scalar() or 0
 
-    def export(self, kind: str, *, after: str | None = None, limit: int = 1000) -> list[tuple[str, bytes]]:
+    def export(
+        self, kind: str, *, after: str | None = None, limit: int = 1000, unreadable: bool = False
+    ) -> list[tuple[str, bytes]]:
         if kind == "batch_rows":
             return self._export_rows(after, limit)
         table = TABLES[kind]
@@ -1631,10 +1635,11 @@ class _SqlExporter:
             statement = statement.where(~DOCUMENTS.c.kind.startswith(MADE_OF_PAIRS))
         if after is not None:
             statement = statement.where(sa.tuple_(*key) > sa.tuple_(*map(sa.literal, _key_parts(kind, after))))
-        rows = self._connection.execute(statement).all()
         if not beside:
-            records, contents = LAYOUTS[kind].write_rows(rows)
+            rows = self._fetch_all(statement, unreadable)
+            records, contents = LAYOUTS[kind].write_rows(rows, unreadable=unreadable)
             return list(zip(keys_of(kind, records), contents, strict=True))
+        rows = self._connection.execute(statement).all()
         records = _unpack(self._connection, kind, [row[: -len(beside)] for row in rows])
         found = []
         for row, record in zip(rows, records, strict=True):
@@ -1642,6 +1647,20 @@ class _SqlExporter:
             said = told.pop(STATEMENTS, None)
             found.append((key_of(kind, record), write_kept(record, told, said)))
         return found
+
+    def _fetch_all(self, statement: sa.Select[Any], unreadable: bool) -> Sequence[Sequence[Any]]:
+        """unreadable: also what is no UTF-8, which SQLite keeps where somebody puts it there."""
+        try:
+            return self._connection.execute(statement).all()
+        except sa.exc.OperationalError:
+            if not unreadable or self._connection.dialect.name != "sqlite":
+                raise
+        driver: Any = self._connection.connection.driver_connection
+        driver.text_factory = partial(str, encoding="utf-8", errors="surrogateescape")
+        try:
+            return self._connection.execute(statement).all()
+        finally:
+            driver.text_factory = str
 
     def _export_rows(self, after: str | None, limit: int) -> list[tuple[str, bytes]]:
         """Those of batches alone: others belong to uploads under way, or to none any more."""

@@ -660,8 +660,13 @@ class Blobs(Protocol):
 class Exporter(Protocol):
     """What a store holds, document by document."""
 
-    def export(self, kind: str, *, after: str | None = None, limit: int = 1000) -> list[tuple[str, bytes]]:
-        """Up to `limit` documents of one kind, in key order, as (key, canonical JSON), from the key behind `after`."""
+    def export(
+        self, kind: str, *, after: str | None = None, limit: int = 1000, unreadable: bool = False
+    ) -> list[tuple[str, bytes]]:
+        """Up to `limit` documents of one kind, in key order, as (key, canonical JSON), from the key behind `after`.
+
+        Raises Damaged for one that cannot be read. unreadable: it is there as `layout.Unreadable`, which says why; of
+        kinds without receipts only."""
 
 
 class Snapshot(Exporter, Protocol):
@@ -703,8 +708,13 @@ class RecordStore(
         """Return when the database answers, and can be read: it reads something that is kept, past whatever this
         process remembers. Raises StoreUnavailable."""
 
-    def export(self, kind: str, *, after: str | None = None, limit: int = 1000) -> list[tuple[str, bytes]]:
-        """Up to `limit` documents of one kind, in key order, as (key, canonical JSON), from the key behind `after`."""
+    def export(
+        self, kind: str, *, after: str | None = None, limit: int = 1000, unreadable: bool = False
+    ) -> list[tuple[str, bytes]]:
+        """Up to `limit` documents of one kind, in key order, as (key, canonical JSON), from the key behind `after`.
+
+        Raises Damaged for one that cannot be read. unreadable: it is there as `layout.Unreadable`, which says why; of
+        kinds without receipts only."""
 
     def snapshot(self) -> AbstractContextManager[Snapshot]:
         """What it holds at one moment, to be read as long as the block lasts; others write meanwhile.

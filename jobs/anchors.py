@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from clock import now
-from database.errors import Conflict
+from database.errors import Conflict, Damaged
 from database.records import Document
 from database.seals import Block, Verified, newest_block, seal, verify
 from database.store import Documents, RecordStore
@@ -105,7 +105,8 @@ def read_anchor(text: str) -> Anchor:
 def verify_all(store: RecordStore, artifacts: Artifacts, given: Anchor | None = None) -> tuple[Verified, list[str]]:
     """As `database.seals.verify`, beside every anchor among the artifacts, also those that the database has forgotten,
     and one that was kept elsewhere; and what is wrong with anchors, in words."""
-    known, wrong, noted = dict[int, str](), list[str](), dict(anchors(store))
+    known, wrong = dict[int, str](), list[str]()
+    noted = _readable_anchors(store, wrong)
     found = list[Anchor]()
     for name, said in noted.items():
         try:
@@ -116,19 +117,32 @@ def verify_all(store: RecordStore, artifacts: Artifacts, given: Anchor | None = 
         if (there.number, there.digest) != (said.number, said.digest):
             wrong.append(f"the anchor of block {there.number} is not what the database says of it")
         found.append(there)
-    for one in (*found, *_forgotten(store, artifacts, noted), *([given] if given else [])):
+    for one in (*found, *_forgotten(store, artifacts, noted, wrong), *([given] if given else [])):
         if known.setdefault(one.number, one.digest) != one.digest:
             wrong.append(f"block {one.number} was anchored as two different ones: the chain was made anew")
     return verify(store, known), list(dict.fromkeys(wrong))
+
+
+def _readable_anchors(store: RecordStore, wrong: list[str]) -> dict[str, Anchor]:
+    try:
+        return dict(anchors(store))
+    except (Damaged, msgspec.ValidationError):
+        wrong.append("a note of an anchor in the database cannot be read: what the artifacts say is compared")
+        return {}
 
 
 def _anchor_in(artifacts: Artifacts, name: str) -> Anchor:
     return msgspec.json.decode(artifacts.load(name)[ANCHOR_FILE], type=Anchor)
 
 
-def _forgotten(store: RecordStore, artifacts: Artifacts, noted: Collection[str]) -> Iterator[Anchor]:
+def _forgotten(store: RecordStore, artifacts: Artifacts, noted: Collection[str], wrong: list[str]) -> Iterator[Anchor]:
     """Anchors among the artifacts of which the database says nothing (any more)."""
-    for name in sorted(set(artifacts.digests()).difference(noted, (one.version for one in store.models()))):
+    try:
+        models = [one.version for one in store.models()]
+    except Damaged as error:
+        wrong.append(str(error))
+        models = []
+    for name in sorted(set(artifacts.digests()).difference(noted, models)):
         with suppress(MissingArtifact, CorruptArtifact, KeyError, msgspec.DecodeError):
             yield _anchor_in(artifacts, name)
 

@@ -45,7 +45,8 @@ def verified_lines(found: Verified, wrong: Sequence[str]) -> Iterator[str]:
         yield f"{found.forgotten:,} were kept long enough: nothing is to be compared"
     yield from wrong
     for one in found.faults:
-        yield f"{one.kind} {one.row} of {one.at:%Y-%m-%d %H:%M:%S} UTC: {one.what}".replace("  ", " ")
+        when = f" of {one.at:%Y-%m-%d %H:%M:%S} UTC" if one.at else ""
+        yield f"{one.kind} {one.row}".rstrip() + f"{when}: {one.what}"
     if found.fault_count > len(found.faults):
         yield f"and {found.fault_count - len(found.faults):,} more"
     yield "whole" if found.whole and not wrong else f"NOT WHOLE: {found.fault_count + len(wrong):,} wrong"

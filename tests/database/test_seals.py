@@ -7,12 +7,14 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from msgspec.structs import replace
 
 from clock import new_id, now
 from database import seals
 from database.errors import Damaged
 from database.layout import key_of, write_json
+from database.mongo import MongoStore
 from database.seals import (
     AFTER_ERASURE,
     BLOCK_KIND,
@@ -24,6 +26,7 @@ from database.seals import (
     seal_all,
     verify,
 )
+from database.sql import SqlStore
 from database.store import RecordStore
 from jobs.render import verified_lines
 from tests.database.making import make_access, make_decision, make_event, make_prediction, make_succession
@@ -197,6 +200,50 @@ def test_a_block_that_is_none_any_more_is_told_and_the_others_are_compared(
     found = told(store)
     assert "block 1 is not what was sealed" in found
     assert "is not what was sealed" in found
+
+
+def break_row(store: RecordStore, kind: str, key: str, **columns: Any) -> None:
+    """As whoever has the database's own tool does."""
+    if isinstance(store, MongoStore):
+        store._database[kind].update_one({"_id": key}, {"$set": columns})
+        return
+    assert isinstance(store, SqlStore)
+    kept = "kind || char(9) || name" if kind == "documents" else "id"
+    if store._engine.dialect.name == "postgresql":
+        kept = kept.replace("char(", "chr(")
+    with store._writing() as connection:
+        for name, value in columns.items():
+            statement = sa.text(f"UPDATE {kind} SET {name} = :value WHERE {kept} = :key")
+            assert connection.execute(statement, {"value": value, "key": key}).rowcount == 1
+
+
+def test_a_row_that_cannot_be_read_is_told_and_the_others_are_compared(store: RecordStore) -> None:
+    rows = sealed(store)
+    broken, changed, event = rows[1], rows[2], rows[5]
+    break_row(store, "accesses", broken.id, details='{"student":')
+    put(store, "accesses", replace(changed, actor="nobody"))
+    break_row(store, "events", event.id, details="[]")
+    store.add_event(young := make_event(now()))
+    break_row(store, "events", young.id, details="none")
+    found = {one.row: one for one in verify(store).faults}
+    assert found.keys() == {broken.id, changed.id, event.id, young.id}
+    assert (found[broken.id].kind, found[broken.id].at) == ("accesses", broken.at)
+    assert "is not what was sealed, and cannot be read: details: " in found[broken.id].what
+    assert found[changed.id].what == "is not what was sealed"
+    assert (found[event.id].kind, found[young.id].at) == ("events", None)
+    assert found[young.id].what.startswith("cannot be read: details: ")
+    lines = list(verified_lines(verify(store), []))
+    assert f"events {young.id}: {found[young.id].what}" in lines
+    first = next(iter(blocks(store)))
+    break_row(store, "documents", f"{BLOCK_KIND}\t{2:09}", body="{")  # the newest one
+    break_row(store, "documents", f"{SALT_KIND}\t{first.salts}", body="{")
+    assert "block 2 is not what was sealed" in told(store)
+    assert len(told(store)) == 1 + 25 + 1  # no salts of the first, and the young one; rows of the second wait
+    if isinstance(store, SqlStore) and store._engine.dialect.name == "sqlite":
+        break_row(store, "decisions", rows[9].id, domain="")
+        with store._writing() as connection:
+            connection.execute(sa.text("UPDATE decisions SET domain = CAST(x'ff' AS TEXT) WHERE domain = ''"))
+        assert any("cannot be read: domain: " in what for what in told(store))
 
 
 def test_salts_that_are_none_any_more_hide_nothing(store: RecordStore) -> None:
