@@ -50,6 +50,7 @@ from monitoring.performance import TargetPerformance
 from monitoring.results import Results
 from monitoring.trial_report import TrialReport
 from monitoring.warning_lists import PolicyPreview
+from monitoring.warning_lots import ToldDraw
 from monitoring.warning_policy import PolicyFields, PolicyInUse, WarningPolicy
 from monitoring.weekly_answers import WeeklyAnswer
 from monitoring.what_changed import WhatChanged
@@ -57,6 +58,7 @@ from overview.records import ToldCondition
 from preprocessing.panel.live import ObservedEvent
 from preprocessing.schema import TaskKind
 from preprocessing.validation.rules import Problem
+from reports.effect_report import EffectReport
 from reports.records import CohortReport
 
 FACTORS_NOTE = "factors say what moved this model's answer, not what causes a result"
@@ -507,6 +509,19 @@ class RollBackPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     target: str | None = None
 
 
+class DrawSlots(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Give by lot the slots that the warning policy in use gives so, by the newest answers."""
+
+    target: str | None = None
+    period: str | None = None
+
+
+class LotDraws(msgspec.Struct, frozen=True, kw_only=True):
+    """Slots that were given by lot, the oldest draw first, each drawn again."""
+
+    draws: Sequence[ToldDraw]
+
+
 class WarningPolicies(msgspec.Struct, frozen=True, kw_only=True):
     """The warning policy in use about a target, in words too, and which was in use when. generation: of the one in use;
     0 where nobody chose one yet."""
@@ -932,7 +947,7 @@ class ServerReady(msgspec.Struct, frozen=True, kw_only=True):
 DESCRIBED: tuple[type, ...] = (
     PredictionResponse, PredictionsResponse, Health, CacheState, Cleared, Readiness, Domains, FoundPredictions,
     KeptEarliness, FindEarliness, WarningPolicies, ProposePolicy, PolicyPreview, ActivatePolicy, RollBackPolicy,
-    PolicyInUse, ChangeReports,
+    PolicyInUse, DrawSlots, LotDraws, ToldDraw, EffectReport, ChangeReports,
     Prediction, Find, AtRisk, WhatChanged, Advice, CohortReport, ReportSummaries, ReportSummary, MakeReport, ClassList,
     StoredBatch, Batches, Uploads, Upload, StoredOutcomes, MatchedOutcomes, DomainPerformance, Results, Models,
     ModelCard, Successions, Promote, Activate, Rollback, Pause, Pauses, SetPause, ResumeAnswers, DriftReports,

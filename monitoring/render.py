@@ -21,7 +21,7 @@ from monitoring.moves import Move
 from monitoring.performance import FEWEST_TOLD
 from monitoring.trial_report import TrialReport
 from monitoring.warning_lists import ListedBy, PolicyPreview, Warned
-from monitoring.warning_lots import CheckedDraw
+from monitoring.warning_lots import ToldDraw
 from monitoring.warning_policy import WarningPolicy
 from monitoring.weekly_performance import WeeklyPerformance
 from monitoring.what_changed import WhatChanged
@@ -163,16 +163,16 @@ def warned_table(found: Sequence[Warned], policy: WarningPolicy) -> Table:
     return table
 
 
-def draws_table(found: Sequence[CheckedDraw]) -> Table:
+def draws_table(found: Sequence[ToldDraw]) -> Table:
     """Draws of slots, each drawn again."""
     table = Table(box=box.SIMPLE, caption=f"{len(found):,} draws", caption_justify="left")
     for head in ("at (UTC)", "by", "seed", "groups", "stood", "drew", "drawn again"):
         table.add_column(head, overflow="fold")
-    for draw, wrong, gone in found:
-        tickets = [ticket for block in draw.blocks for ticket in block.tickets]
-        counts = len(draw.blocks), len(tickets), sum(ticket.drawn for ticket in tickets)
-        told = "; ".join(wrong) or "follows from its seed" + (f", {gone:,} not kept any more" if gone else "")
-        table.add_row(f"{draw.at:%Y-%m-%d %H:%M}", draw.actor, str(draw.seed), *map("{:,}".format, counts), told)
+    for one in found:
+        counts = one.groups, one.stood, one.drew
+        told = "; ".join(one.wrong) or "follows from its seed"
+        told += f", {one.gone:,} not kept any more" if one.gone else ""
+        table.add_row(f"{one.at:%Y-%m-%d %H:%M}", one.actor, str(one.seed), *map("{:,}".format, counts), told)
     return table
 
 

@@ -149,17 +149,25 @@ def draws_of(store: RecordStore, domain: str, target: str) -> list[LotDraw]:
     return sorted((one for one in kept if one.target == target), key=lambda one: (one.at, one.id))
 
 
-class CheckedDraw(NamedTuple):
-    """A draw that was drawn again. wrong: what does not follow from its seed, in words. gone: how many predictions are
-    not kept any more, whose lots nobody can draw again."""
+class ToldDraw(msgspec.Struct, frozen=True, kw_only=True):
+    """A draw that was drawn again, without who stood: so many did in so many groups, and so many drew. policy: its
+    version. wrong: what does not follow from the seed, or from the event in the sealed log, in words. gone: predictions
+    that are not kept any more, whose lots nobody can draw again."""
 
-    draw: LotDraw
-    wrong: tuple[str, ...]
+    id: str
+    at: datetime
+    actor: str
+    policy: str
+    seed: int
+    groups: int
+    stood: int
+    drew: int
+    wrong: Sequence[str]
     gone: int
 
 
-def check_draw(store: RecordStore, draw: LotDraw) -> CheckedDraw:
-    """Draw again."""
+def check_draw(store: RecordStore, draw: LotDraw) -> ToldDraw:
+    """Draw again, and count."""
     tickets = [ticket for block in draw.blocks for ticket in block.tickets]
     known = {one.id: one for one in store.predictions_of([ticket.prediction for ticket in tickets])}
     events = store.events(draw.domain, kind=DRAWN_EVENT, limit=MOST_DRAWS)
@@ -174,7 +182,18 @@ def check_draw(store: RecordStore, draw: LotDraw) -> CheckedDraw:
         ordered = sorted(block.tickets, key=lambda one: one.lot)
         if any(not one.drawn and other.drawn for one, other in pairwise(ordered)):
             wrong.append(f"in {block.group or 'no group'} somebody with a larger lot drew")
-    return CheckedDraw(draw, tuple(wrong), len(tickets) - len(known))
+    return ToldDraw(
+        id=draw.id,
+        at=draw.at,
+        actor=draw.actor,
+        policy=draw.policy,
+        seed=draw.seed,
+        groups=len(draw.blocks),
+        stood=len(tickets),
+        drew=sum(ticket.drawn for ticket in tickets),
+        wrong=tuple(wrong),
+        gone=len(tickets) - len(known),
+    )
 
 
 class _Stood(NamedTuple):

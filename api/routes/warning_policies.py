@@ -7,14 +7,16 @@ from typing import Annotated
 import msgspec
 from fastapi import APIRouter, Query, Request, Response
 
+from access.roles import Forbidden
 from api.routes.dependencies import CurrentState, groups_of, needs, noted, principal_of, schema_of, service_state
 from api.routes.openapi import answers, takes
 from api.routes.uploads import read_command
-from api.schemas import ActivatePolicy, ProposePolicy, RollBackPolicy, WarningPolicies, respond
+from api.schemas import ActivatePolicy, DrawSlots, LotDraws, ProposePolicy, RollBackPolicy, WarningPolicies, respond
 from database.newest import Which
 from database.withdrawal import NamesSomebody, require_nobody_named
 from monitoring.at_risk import ranked_target
-from monitoring.warning_lists import PolicyPreview, activate_previewed, preview
+from monitoring.warning_lists import PolicyPreview, activate_previewed, draw_slots, preview
+from monitoring.warning_lots import ToldDraw, check_draw, draws_of
 from monitoring.warning_policy import (
     PolicyFields,
     PolicyInUse,
@@ -135,6 +137,40 @@ def _roll_back(request: Request, domain: str, wanted: RollBackPolicy) -> PolicyI
     )
     noted(request, "warning policy rolled back", domain, target=about.name, version=made.policy.version)
     return made
+
+
+@router.get("/draws", responses=answers(LotDraws), dependencies=[needs("see")])
+def draws(domain: str, request: Request, state: CurrentState, target: PolicyTarget = None) -> Response:
+    """Slots of the capacity that were given by lot, each drawn again: whether it follows from its seed, and from what
+    its event in the sealed log says. They name nobody, and are of all groups: 403 for whoever is confined to some."""
+    about, store = _checked(schema_of(state, domain), target), state.workspace.store
+    if groups_of(request) is not None:
+        raise Forbidden("a draw tells of all groups, and you are confined to some")
+    return respond(LotDraws(draws=[check_draw(store, one) for one in draws_of(store, domain, about.name)]))
+
+
+@router.post(
+    "/draws",
+    status_code=201,
+    responses=answers(ToldDraw, 201, "drawn and kept"),
+    openapi_extra=takes(DrawSlots),
+    dependencies=[needs("change")],
+)
+async def draw(domain: str, request: Request) -> Response:
+    """Give by lot the slots that the policy in use gives so, by the newest answers, and keep who stood and who drew: so
+    that chance alone said who was warned of, and `…/effects` can tell what it did. 409 where it gives none so."""
+    wanted = await read_command(request, DrawSlots)
+    return respond(await asyncio.to_thread(_draw, request, domain, wanted), 201)
+
+
+def _draw(request: Request, domain: str, wanted: DrawSlots) -> ToldDraw:
+    state = service_state(request)
+    schema, workspace, groups = schema_of(state, domain), state.workspace, groups_of(request)
+    about, which, actor = _checked(schema, wanted.target), Which(groups, wanted.period), principal_of(request).name
+    made = draw_slots(workspace.store, schema, about, which, workspace.objections, actor=actor)
+    told = check_draw(workspace.store, made)
+    noted(request, "students listed", domain, groups=groups, period=wanted.period, found=told.stood)
+    return told
 
 
 def _policy_of(said: PolicyFields) -> WarningPolicy:

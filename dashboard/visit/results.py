@@ -20,6 +20,7 @@ from monitoring.evidence_archive import EvidenceArchive, Seen, Selection
 from monitoring.results import Results, ResultsQuestion, newest_moment, results_of
 from monitoring.warning_policy import policy_in_use
 from preprocessing.reading.raw_table import UnreadableFile
+from reports.effect_report import EffectReport, report_effects
 
 KEPT_SECONDS, MOST_KEPT = 60.0, 20
 JOBS_LOOKED_AT = 20
@@ -107,6 +108,11 @@ class ResultQuestions(VisitBase):
         present = require(self._shared, "compare", self._own(domain))
         wanted = JobRequest(EARLINESS, domain, present.name, {"target": target})
         return ask_alone(self._shared.workspace.store, wanted)
+
+    def effects(self, domain: str, target: str) -> EffectReport:
+        """What help did, among the visitor's groups."""
+        store, schema = self._shared.workspace.store, self.schemas[self._own(domain)]
+        return report_effects(store, schema, schema.target_by_name[target], groups=self._groups)
 
     def match_outcomes(self, domain: str, file: GivenFile) -> MatchedOutcomes:
         """To how many predictions the outcomes of a file belong, of the visitor's groups; nothing is kept. Raises

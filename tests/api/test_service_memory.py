@@ -137,6 +137,11 @@ def of_warnings() -> Iterator[tuple[str, str, dict[str, Any]]]:
     for path, body in (("preview", {}), ("activate", {"reason": "tried"}), ("rollback", {"reason": "tried"})):
         yield "POST", f"{DOMAIN}/warnings/{path}", {"json": body}
     yield "GET", f"{DOMAIN}/warnings/policy", {}
+    lots = {"capacity": 2, "by_lot": 1, "threshold": 0.0, "reason": "tried"}
+    yield "POST", f"{DOMAIN}/warnings/activate", {"json": lots}
+    yield "POST", f"{DOMAIN}/warnings/draws", {"json": {}}
+    yield "GET", f"{DOMAIN}/warnings/draws", {}
+    yield "GET", f"{DOMAIN}/effects", {}
 
 
 def of_earliness(server: Server) -> Iterator[tuple[str, str, dict[str, Any]]]:

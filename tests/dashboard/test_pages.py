@@ -11,6 +11,8 @@ import pytest
 import xlsxwriter
 from streamlit.testing.v1 import AppTest
 
+from advice.case_steps import NewStep
+from advice.cases import Writer, take_step
 from clock import new_id, now
 from dashboard import parts
 from dashboard.form import field
@@ -74,12 +76,16 @@ def predict_one(app: AppTest, **values: float | str) -> AppTest:
     return press(app, "Predict")
 
 
-def predict_rows(workspace: Workspace, domain: str, rows: int = 60, seed: int = 11) -> list[Prediction]:
-    """Logged predictions for generated rows, as if the API had been asked."""
+def predict_rows(
+    workspace: Workspace, domain: str, rows: int = 60, seed: int = 11, *, keys: bool = False
+) -> list[Prediction]:
+    """Logged predictions for generated rows, as if the API had been asked. keys: of students of their own."""
     schema = workspace.schemas[domain]
     known = [feature.name for feature in schema.features]
     table = generate(schema, rows=rows, seed=seed).select(known)
     given = [{name: value for name, value in row.items() if value is not None} for row in table.to_dicts()]
+    if keys:
+        given = [{**row, "student_id": f"s{place}"} for place, row in enumerate(given)]
     return workspace.service.predict(domain, given, source="api")
 
 
@@ -430,6 +436,29 @@ def test_results_say_how_ranges_held_and_how_far_model_and_rule_were_off(page: P
     (week,) = app.dataframe[-1].value.to_dict("records")
     assert (week["Answers"], week["Mean miss"]) == (40, pytest.approx(0.25))
     assert week["from"] < week["Against training"] < week["to"]
+
+
+def test_what_help_did_is_told_when_it_is_asked_for_and_so_is_what_shows_nothing(
+    page: Page, workspace: Workspace
+) -> None:
+    schema = workspace.schemas["workshop"]
+    told = predict_rows(workspace, "workshop", rows=90, keys=True)
+    app = page("results", "workshop")
+    app.button(key="effects now").click().run()
+    assert "Not enough data: of too few students is it known that help came" in texts(app)
+    for one in told[::2]:
+        take_step(workspace.store, schema, one.student or "", NewStep("talked"), Writer("ann"))
+    workspace.store.add_outcomes(outcomes(told, off=0.25))
+    app.button(key="effects now").click().run()
+    assert not app.exception
+    ways = next(one.value for one in app.dataframe if "it shows" in one.value).to_dict("records")
+    assert [one["Way"] for one in ways] == [
+        "Slots by lot", "At the threshold", "Doubly robust", "Matched", "Before and after"
+    ]  # fmt: skip
+    lots, described = ways[0], ways[-1]
+    assert (lots["it shows"], lots["helped, or above"]) == ("too few to tell", 0)
+    assert described["from"] <= described["effect (points)"] <= described["to"]
+    assert "students are few: the interval is wide" in texts(app)
 
 
 def test_errors_that_rose_and_ranges_that_do_not_hold_are_what_the_page_says(page: Page, workspace: Workspace) -> None:

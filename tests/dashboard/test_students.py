@@ -24,12 +24,15 @@ from jobs.inline import do_here
 from jobs.job_settings import JobSettings
 from jobs.queue import CATCHING_UP
 from model.workspace import Workspace
+from monitoring.warning_lots import DRAWN_EVENT
+from monitoring.warning_policy import WarningPolicy, activate_policy
 from preprocessing.schema import Target
 from preprocessing.validation.pii import pseudonym
 from tests.dashboard.test_pages import ONE, fill, predict_one, press, texts
 
 Page = Callable[..., AppTest]
 HERE = "workshop"
+LOTS = WarningPolicy(threshold=0.0, capacity=2, by_lot=1, seed=7)
 VALUES = {"s1": 10.07, "s2": 6.36, "s3": 9.9, "s4": 14.0}
 
 
@@ -272,3 +275,10 @@ def test_cases_stand_in_a_tab_that_takes_the_steps_of_another_system(page: Page,
         assert said in texts(app)
     shown = app.dataframe[0].value
     assert list(shown["student"]) == [pseudonym("s2", workspace.secret)[:6]]
+    activate_policy(workspace.store, HERE, "mark", LOTS, actor="ann", reason="to know what talks do")
+    app = press(page("students", HERE, "Cases"), "Draw now")
+    assert not app.error
+    [drawn] = workspace.store.events(kind=DRAWN_EVENT)
+    [row] = app.dataframe[-1].value.to_dict("records")
+    assert (row["stood"], row["drawn again"]) == (drawn.details["stood"], "follows from its seed")
+    assert "In each group 1 slot of the capacity goes by lot" in texts(app)

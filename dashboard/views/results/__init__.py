@@ -19,6 +19,7 @@ from dashboard.views.results.by_week import draw_by_week
 from dashboard.views.results.course import draw_course, draw_promise, draw_weeks, week_rows
 from dashboard.views.results.early import draw_earliness
 from dashboard.views.results.fair import choose_threshold, draw_groups, draw_quadrants
+from dashboard.views.results.help_effect import draw_help
 from dashboard.views.results.outcomes import offer_outcomes
 from dashboard.views.results.states import state_of, state_sentence
 from dashboard.visit import Uncounted, Visit
@@ -56,6 +57,7 @@ def results(visit: Visit) -> None:
         draw_quadrants(found, target)
         draw_weeks(found.timeline)
     draw_earliness(visit, schema, target)
+    draw_help(visit, schema, target)
     _say_left_out(found)
     answered = ", ".join(sorted(names.told(one.model) for one in found.whole.models))
     foot(model=answered, rows=week_rows(found.timeline), name=f"results-{schema.name}-{target.name}")
@@ -83,6 +85,7 @@ def _say_nothing(visit: Visit, schema: DomainSchema, target: Target) -> None:
     if not any(key.domain == schema.name for key in visit.champions):
         say_no_champion(schema)
     draw_earliness(visit, schema, target)
+    draw_help(visit, schema, target)
     foot()
 
 

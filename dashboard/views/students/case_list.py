@@ -11,6 +11,7 @@ from dashboard.change_words import LETTERS_SHOWN
 from dashboard.palette import State
 from dashboard.parts import choose_file, offer_problems
 from dashboard.tables import instant_column, show_table
+from dashboard.views.students.lots import draw_lots
 from dashboard.views.students.sentences import stage_words
 from dashboard.visit import Visit
 from database.records import Job
@@ -48,6 +49,7 @@ def draw_cases(visit: Visit, schema: DomainSchema) -> None:
     else:
         st.info(_("There is no such case."), icon=State.INFO.icon)
     _offer_file(visit, schema)
+    draw_lots(visit, schema)
 
 
 def _offer_file(visit: Visit, schema: DomainSchema) -> None:

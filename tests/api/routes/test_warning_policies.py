@@ -51,6 +51,28 @@ def test_a_policy_is_previewed_put_into_use_and_taken_back_by_whoever_may(guarde
     assert list(map(len, kept)) == [1, 1]
 
 
+def test_slots_are_drawn_by_whoever_may_and_drawn_again_by_whoever_sees_figures(
+    guarded: Guarded, confined: str
+) -> None:
+    admin, teacher, viewer = (guarded.keys[role] for role in ("admin", "teacher", "viewer"))
+    ask_about(guarded)
+    assert guarded.ask("POST", f"{PATH}/draws", teacher, json={}).status_code == 403
+    none = guarded.ask("POST", f"{PATH}/draws", admin, json={})
+    assert (none.status_code, "by lot" in none.text) == (409, True)
+    lots = {"threshold": 0.0, "capacity": 2, "by_lot": 1, "seed": 7, "reason": REASON}
+    assert guarded.ask("POST", f"{PATH}/activate", admin, json=lots).status_code == 201
+    try:
+        made = guarded.ask("POST", f"{PATH}/draws", admin, json={})
+    finally:
+        guarded.ask("POST", f"{PATH}/rollback", admin, json={"reason": "tried"})
+    assert made.status_code == 201, made.text
+    assert (made.json()["seed"], made.json()["wrong"], made.json()["gone"]) == (7, [], 0)
+    assert made.json()["stood"] >= made.json()["drew"]
+    told = guarded.ask("GET", f"{PATH}/draws", viewer)
+    assert told.json()["draws"][-1] == made.json()
+    assert guarded.ask("GET", f"{PATH}/draws", confined).status_code == 403
+
+
 def test_everything_that_is_wrong_is_said_at_once(guarded: Guarded) -> None:
     wrong = {"threshold": 2, "capacity": 0, "cuts": [0.5, 0.5], "levels": ["one"], "target": "none", "reason": " "}
     refused = guarded.ask("POST", f"{PATH}/activate", guarded.keys["admin"], json=wrong)
