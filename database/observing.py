@@ -73,12 +73,14 @@ def store_gathered(
 ) -> dict[str, StoredCounts]:
     """Keep what is new, by kind how much. at: when it came in, which is also the version of what has none. dry: only
     count."""
-    frames = {kind: _keyed(frame, kind, gathered.source, secret) for kind, frame in gathered.events.items()}
+    frames = {kind: _by_pseudonym(frame, kind, secret) for kind, frame in gathered.events.items()}
     students = sorted(set[str]().union(*(frame[WHOSE].unique().to_list() for frame in frames.values())))
+    source = gathered.source
     counts: dict[str, list[int]] = {kind: [0, 0, 0] for kind in frames}
     for number, part in enumerate(parts(students, STUDENTS_TOGETHER)):
         known = newest_known(store.observation_pages(domain, students=part))
-        given = (event for kind, frame in frames.items() for event in _events_of(frame, part, kind, gathered.source))
+        told = (event for kind, frame in frames.items() for event in _events_of(frame, part, kind, source))
+        given = (one._replace(event=event_key(secret, source, one.kind, one.student, one.event)) for one in told)
         fresh = fresh_observations(domain, given, known, at, counts)
         for some in parts(fresh, EVENTS_TOGETHER):
             if not dry:
@@ -87,17 +89,14 @@ def store_gathered(
     return {kind: StoredCounts(*count) for kind, count in counts.items()}
 
 
-def _keyed(frame: pl.DataFrame, kind: str, source: str, secret: bytes) -> pl.DataFrame:
-    """By pseudonym, in order, with digests of the events' keys and values as they are stored."""
+def _by_pseudonym(frame: pl.DataFrame, kind: str, secret: bytes) -> pl.DataFrame:
+    """By pseudonym, in order, with values as they are stored. No object of each event: there are millions."""
     keys = frame[WHOSE].unique()
-    names = {key: "" if key is None else pseudonym(key, secret) for key in keys}
-    digests = [
-        event_key(secret, source, kind, names[student], event)
-        for student, event in zip(frame[WHOSE].to_list(), frame[EVENT].to_list(), strict=True)
-    ]
-    known = pl.Series(WHOSE, [names[key] for key in frame[WHOSE].to_list()], dtype=pl.String)
+    names = pl.Series(["" if key is None else pseudonym(key, secret) for key in keys], dtype=pl.String)
+    known = pl.DataFrame({"_key": keys, "_name": names})
+    named = frame.join(known, left_on=WHOSE, right_on="_key", how="left", nulls_equal=True, maintain_order="left")
     day = pl.col(DAY_OF[kind]).to_physical().alias("_day")
-    kept = frame.with_columns(known, pl.Series(EVENT, digests, dtype=pl.String)).with_columns(day)
+    kept = named.with_columns(pl.col("_name").alias(WHOSE), day)
     kept = kept.with_columns(pl.col(name).cast(pl.String) for name in SAYS_OF[kind] if kept.schema[name] == pl.Date)
     kept = kept.with_columns(pl.col(name).cast(pl.Float64) for name in SAYS_OF[kind] if kept.schema[name].is_integer())
     return kept.select(WHOSE, EVENT, VERSION, REMOVED, "_day", *SAYS_OF[kind]).sort(WHOSE, maintain_order=True)

@@ -168,12 +168,17 @@ def read_sheet(name: str, content: bytes, found: ExportFindings) -> ExportSheet 
     keep = [one for one, given in zip(frame.columns, names, strict=True) if given.strip()]
     if len(keep) < len(names):
         found.note(f"{name} has {len(names) - len(keep)} columns without a name, which are left out")
-    text = frame.select(pl.col(one).str.strip_chars().replace("", None) for one in keep)
-    numbered = text.with_columns(
-        pl.int_range(HEADER_ROW + 1, frame.height + HEADER_ROW + 1, dtype=pl.Int64).alias(AT_ROW)
-    )
-    blank = pl.all_horizontal(pl.col(one).is_null() for one in keep) if keep else pl.lit(value=False)
-    return ExportSheet(name, numbered.filter(~blank))
+    del content  # millions of rows: of what is made of them, one is held at a time
+    text = pl.DataFrame([_text(frame.drop_in_place(one)) for one in keep])
+    rows = pl.int_range(HEADER_ROW + 1, text.height + HEADER_ROW + 1, dtype=pl.Int64, eager=True).alias(AT_ROW)
+    blank = text.select(pl.all_horizontal(pl.all().is_null())).to_series() if keep else pl.Series([], dtype=pl.Boolean)
+    numbered = text.with_columns(rows)
+    return ExportSheet(name, numbered.filter(~blank) if blank.any() else numbered)
+
+
+def _text(cells: pl.Series) -> pl.Series:
+    """Without blanks around, null where nothing is left."""
+    return cells.str.strip_chars().replace("", None)
 
 
 NO_HEADER = "has no header: its first row names none of the columns that are read here"
