@@ -1060,7 +1060,11 @@ class MongoStore:
         *,
         students: Sequence[str] | None = None,
         known_at: datetime | None = None,
-        kind: str | None = None,
+    ) -> Iterator[ObservationColumns]:
+        return self._observation_pages(domain, students, known_at, None)
+
+    def _observation_pages(
+        self, domain: str, students: Sequence[str] | None, known_at: datetime | None, kind: str | None
     ) -> Iterator[ObservationColumns]:
         with _driver_errors():  # of some students nothing is read for long: no upload is waited for
             newest = settled_receipt(self._database) - 1 if students is None else newest_receipt(self._database)
@@ -1080,9 +1084,14 @@ class MongoStore:
             yield ObservationColumns(*zip(*rows, strict=True))
 
     def observation_texts(
-        self, domain: str, *, students: Sequence[str] | None = None, known_at: datetime | None = None
+        self,
+        domain: str,
+        *,
+        students: Sequence[str] | None = None,
+        known_at: datetime | None = None,
+        kind: str | None = None,
     ) -> Iterator[Sequence[ObservationTexts]]:
-        return _texts_of(self.observation_pages(domain, students=students, known_at=known_at))
+        return _texts_of(self._observation_pages(domain, students, known_at, kind))
 
     def observations_of_events(self, domain: str, events: Sequence[ObservedKey]) -> Iterator[ObservationColumns]:
         for part in parts(sorted(set(events)), layout.EVENTS_AT_ONCE):
@@ -1796,5 +1805,4 @@ def _texts_of(pages: Iterable[ObservationColumns]) -> Iterator[Sequence[Observat
 def _text_of(told: Sequence[tuple[str, str, str, int, int, str]]) -> ObservationTexts:
     """All versions of one kind of one student."""
     student, kind, *_ = told[0]
-    event, version, day, body = ("\t".join(map(str, cells)) for cells in list(zip(*told, strict=True))[2:])
-    return ObservationTexts(student, kind, len(told), event, version, day, body)
+    return ObservationTexts(student, kind, len(told), "\n".join(SEPARATOR.join(map(str, one[2:])) for one in told))

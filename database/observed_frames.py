@@ -15,12 +15,16 @@ import msgspec
 import numpy as np
 import polars as pl
 
+from database.layout import SEPARATOR
 from database.store import ObservationColumns, ObservationTexts, RecordStore
 from preprocessing.panel.gathered import EVENT, REMOVED, VERSION, WHOSE, Gathered
-from preprocessing.panel.kinds import AUDITED_KIND, DAY_OF, OBSERVATION_KINDS, SAYS_OF, ObservationKind
+from preprocessing.panel.kinds import AUDITED_KIND, DAY_OF, OBSERVATION_KINDS, OF_A_DAY, SAYS_OF, ObservationKind
 from preprocessing.panel.observations import FRAMES, Observations, check, of_kinds
 
 EPOCH_DAY = date(1970, 1, 1)
+
+LINES = pl.Schema({"event_id": pl.String, "_version": pl.Int64, "_day": pl.Int32, "_body": pl.String})
+"""The cells of a line of `ObservationTexts`."""
 
 ABSENT_FROM = 0.5
 """Share of a day's records in classes from which the day counts as absent."""
@@ -41,16 +45,22 @@ def observation_frames(
 
 
 def observed_parts(
-    store: RecordStore, domain: str, *, students: Sequence[str] | None = None, known_at: datetime | None = None
+    store: RecordStore,
+    domain: str,
+    *,
+    students: Sequence[str] | None = None,
+    known_at: datetime | None = None,
+    days: tuple[date, date] | None = None,
 ) -> Iterator[ObservedPart]:
-    """As `observation_frames`, with what is audited."""
+    """As `observation_frames`, with what is audited. days: attendance, marks and incidents from the first of these to
+    the second alone."""
     of_all = chain.from_iterable(store.observation_texts(domain, students=[""], known_at=known_at))
     calendar = _frame("calendar", list(of_all))
     for page in store.observation_texts(domain, students=students, known_at=known_at):
         texts = [one for one in page if one.student]
         if not texts:
             continue
-        kinds = {k: calendar if k == "calendar" else _frame(k, texts) for k in OBSERVATION_KINDS}
+        kinds = {k: calendar if k == "calendar" else _frame(k, texts, days) for k in OBSERVATION_KINDS}
         traits: dict[str, dict[str, str]] = {}
         for student, body in _newest(AUDITED_KIND, texts).select("student", "_body").iter_rows():
             name, value = msgspec.json.decode(body)
@@ -109,40 +119,37 @@ def _events(pages: Iterator[ObservationColumns]) -> Iterator[tuple[tuple[str, st
         yield key, [day for day, _ in told], max(number for _, number in told)
 
 
-def _newest(kind: str, texts: Sequence[ObservationTexts]) -> pl.DataFrame:
+def _newest(kind: str, texts: Sequence[ObservationTexts], days: tuple[date, date] | None = None) -> pl.DataFrame:
     """The events of one kind in their newest versions, without those that were taken back, in key order: student,
-    event_id, _day, _body."""
+    event_id, _day, _body. days: of these alone, where the kind is of a day."""
     mine = [one for one in texts if one.kind == kind]
-    of = np.repeat(np.arange(len(mine)), [one.size for one in mine])
-
-    def cells(name: str) -> pl.Series:
-        joined = pl.Series([getattr(one, name) for one in mine], dtype=pl.String)
-        return joined.str.split("\t").explode()
-
-    frame = pl.DataFrame({
-        "student": pl.Series([one.student for one in mine], dtype=pl.String).gather(of),
-        "event_id": cells("event"),
-        "_version": cells("version").cast(pl.Int64),
-        "_day": cells("day").cast(pl.Int32),
-        "_body": cells("body"),
-    })  # fmt: skip
-    student, event = frame["student"], frame["event_id"]
-    if not ((student != student.shift()) | (event > event.shift())).all():  # several versions, or not in order
+    lines = "\n".join([one.told for one in mine]).encode()
+    frame = pl.read_csv(
+        lines, separator=SEPARATOR, has_header=False, quote_char=None, schema=LINES, raise_if_empty=False
+    )
+    of = np.repeat(np.arange(len(mine), dtype=np.uint32), [one.size for one in mine])
+    event, same = frame["event_id"], of[1:] == of[:-1]
+    student = pl.Series("student", [one.student for one in mine], dtype=pl.String).gather(of)
+    frame = frame.insert_column(0, student)
+    if not (~pl.Series(same) | (event[1:] > event[:-1])).all():  # several versions, or not in order
         frame = frame.sort("student", "event_id", "_version").unique(
             ["student", "event_id"], keep="last", maintain_order=True
         )
-    return frame.filter(pl.col("_body") != "null")
+    days_wanted = () if days is None or kind not in OF_A_DAY else (pl.col("_day").cast(pl.Date).is_between(*days),)
+    return frame.filter(pl.col("_body") != "null", *days_wanted)
 
 
-def _frame(kind: ObservationKind, texts: Sequence[ObservationTexts]) -> pl.DataFrame:
-    told = _newest(kind, texts)
+def _frame(
+    kind: ObservationKind, texts: Sequence[ObservationTexts], days: tuple[date, date] | None = None
+) -> pl.DataFrame:
+    told = _newest(kind, texts, days)
     distinct = told["_body"].unique()  # few days, and few marks, are unlike all others
     bodies = msgspec.json.decode("[" + ",".join(distinct) + "]")
     columns: dict[str, Any] = {name: [body[place] for body in bodies] for place, name in enumerate(SAYS_OF[kind])}
     schema = FRAMES[kind]
-    days = [name for name in SAYS_OF[kind] if schema[name] == pl.Date]
-    said = pl.DataFrame(columns, schema_overrides=dict.fromkeys(days, pl.String), strict=False)
-    said = said.with_columns(pl.col(name).str.to_date() for name in days).with_columns(distinct.alias("_body"))
+    said_days = [name for name in SAYS_OF[kind] if schema[name] == pl.Date]
+    said = pl.DataFrame(columns, schema_overrides=dict.fromkeys(said_days, pl.String), strict=False)
+    said = said.with_columns(pl.col(name).str.to_date() for name in said_days).with_columns(distinct.alias("_body"))
     frame = told.join(said, on="_body", how="left", maintain_order="left")
     frame = frame.with_columns(pl.col("_day").cast(pl.Date).alias(DAY_OF[kind]))
     frame = frame.select(pl.col(name).cast(dtype) for name, dtype in schema.items())

@@ -9,7 +9,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
-from itertools import groupby
+from itertools import chain
 from typing import Any, NamedTuple
 
 import msgspec
@@ -17,9 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clock import now
+from database.layout import SEPARATOR
 from database.observed import WEEKS_KIND
 from database.records import Cell, Document
-from database.store import ObservationColumns, RecordStore
+from database.store import ObservationTexts, RecordStore
 from preprocessing.panel.attendance import EXCUSED, TARDY, UNEXCUSED
 from preprocessing.panel.cells import Events
 from preprocessing.panel.channels import CHANNEL_NAMES, weekly_channels
@@ -130,7 +131,7 @@ class ObservedWeeks:
         year = calendar.year_at(as_of)
         if year is None:
             return []
-        pages = self._store.observation_pages(self._schema.name, students=[student])
+        pages = self._store.observation_texts(self._schema.name, students=[student])
         events = events_of_few(said_of(pages), calendar, year, as_of=as_of)
         shape, roster = events.roster.school.shape, events.roster
         points, most = marked(events.marks, shape)
@@ -162,7 +163,7 @@ class ObservedWeeks:
 
     def _present_calendar(self) -> Calendar:
         if self._calendar is None:
-            pages = self._store.observation_pages(self._schema.name, students=[""])
+            pages = self._store.observation_texts(self._schema.name, students=[""])
             self._calendar = Calendar(said_of(pages))
         return self._calendar
 
@@ -178,7 +179,7 @@ class ObservedWeeks:
         year = calendar.year_at(as_of)
         if year is None:
             return found
-        said = list(said_of(self._store.observation_pages(self._schema.name, students=sorted(wanted))))
+        said = list(said_of(self._store.observation_texts(self._schema.name, students=wanted)))
         events = events_of_few(said, calendar, year, as_of=as_of)
         if not events.roster.students:
             return found
@@ -263,13 +264,21 @@ class ObservedByDomain:
         return self._made.setdefault(domain, ObservedWeeks(self._store, self._schemas[domain]))
 
 
-def said_of(pages: Iterable[ObservationColumns]) -> Iterator[SaidEvent]:
-    """Each event in its newest version, but for those that were taken back."""
-    rows = (row for page in pages for row in zip(*page, strict=True))
-    for (student, kind, event), versions in groupby(rows, key=lambda row: row[:3]):
-        *_, (_, _, _, _, _, day, body, _, _) = versions
-        if body != "null":
-            yield SaidEvent(student, kind, event, day, msgspec.json.decode(body))
+def said_of(pages: Iterable[Sequence[ObservationTexts]]) -> Iterator[SaidEvent]:
+    """Each event in its newest version, but for those that were taken back; those of a student and kind by event."""
+    bodies: dict[str, Any] = {}  # most days, and many marks, are like others
+    for student, kind, _, told in chain.from_iterable(pages):
+        newest: dict[str, list[str]] = {}
+        for line in told.split("\n"):
+            cells = line.split(SEPARATOR)
+            before = newest.setdefault(cells[0], cells)
+            if before is not cells and int(cells[1]) > int(before[1]):
+                newest[cells[0]] = cells
+        for event, _, day, body in sorted(newest.values()):
+            if body not in bodies:
+                bodies[body] = msgspec.json.decode(body)
+            if bodies[body] is not None:
+                yield SaidEvent(student, kind, event, int(day), bodies[body])
 
 
 def closed_week(store: RecordStore, domain: str) -> str | None:

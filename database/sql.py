@@ -1152,7 +1152,6 @@ class SqlStore:
         *,
         students: Sequence[str] | None = None,
         known_at: datetime | None = None,
-        kind: str | None = None,
     ) -> Iterator[ObservationColumns]:
         newest, rows = self._newest_receipt(), list[Sequence[Any]]()
         for student in [None] if students is None else sorted(set(students)):
@@ -1160,8 +1159,6 @@ class SqlStore:
             while found is None or len(found) == ROWS_AT_ONCE:
                 last = found[-1] if found else None
                 asked = sql_observations.page(domain, student, newest, known_at, last)
-                if kind is not None:
-                    asked = asked.where(sql_observations.of_kind(kind))
                 with self._reading() as connection:
                     found = connection.execute(asked.limit(ROWS_AT_ONCE)).all()
                 rows += found
@@ -1172,12 +1169,17 @@ class SqlStore:
             yield ObservationColumns(*zip(*rows, strict=True))
 
     def observation_texts(
-        self, domain: str, *, students: Sequence[str] | None = None, known_at: datetime | None = None
+        self,
+        domain: str,
+        *,
+        students: Sequence[str] | None = None,
+        known_at: datetime | None = None,
+        kind: str | None = None,
     ) -> Iterator[Sequence[ObservationTexts]]:
         newest = self._newest_receipt()
         for some in self._observed_students(domain) if students is None else parts(sorted(set(students))):
             with self._reading() as connection:
-                found = connection.execute(sql_observations.texts(domain, some, newest, known_at)).all()
+                found = connection.execute(sql_observations.texts(domain, some, newest, known_at, kind)).all()
             if found:
                 yield [ObservationTexts(*row) for row in found]
 

@@ -407,16 +407,13 @@ class ObservationColumns(NamedTuple):
 
 
 class ObservationTexts(NamedTuple):
-    """All versions of the events of one kind of one student as texts, joined by tabs, each in the same order; bodies as
-    of `ObservationColumns`. size: how many there are."""
+    """All versions of the events of one kind of one student, in any order. told: a line of each: event, version, day
+    and body (as of `ObservationColumns`) between tabs. size: how many there are."""
 
     student: str
     kind: str
     size: int
-    event: str
-    version: str
-    day: str
-    body: str
+    told: str
 
 
 ObservedKey = tuple[str, str, str]
@@ -444,16 +441,21 @@ class ObservationLog(Protocol):
         *,
         students: Sequence[str] | None = None,
         known_at: datetime | None = None,
-        kind: str | None = None,
     ) -> Iterator[ObservationColumns]:
         """All versions of all or of some students ("": of what concerns all), some thousands at a time, in key order:
-        by student, kind, event and version. known_at: only what had come in by then. kind: of one alone. What comes in
-        while the pages are read is in none of them."""
+        by student, kind, event and version. known_at: only what had come in by then. What comes in while the pages are
+        read is in none of them."""
 
     def observation_texts(
-        self, domain: str, *, students: Sequence[str] | None = None, known_at: datetime | None = None
+        self,
+        domain: str,
+        *,
+        students: Sequence[str] | None = None,
+        known_at: datetime | None = None,
+        kind: str | None = None,
     ) -> Iterator[Sequence[ObservationTexts]]:
-        """The same of whole students, some hundreds at a time, in order, without a row for each event."""
+        """The same of whole students, some hundreds at a time, in order, without a row for each event. kind: of one
+        alone."""
 
     def observations_of_events(self, domain: str, events: Sequence[ObservedKey]) -> Iterator[ObservationColumns]:
         """All versions of these events, some events at a time, in key order."""

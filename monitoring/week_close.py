@@ -171,7 +171,7 @@ def refresh(
 def _compute(store: RecordStore, domain: str, year: SchoolYear, as_of: date, heard: Heard) -> _Computed:
     events, pooled, last_days = list[Events](), list[pl.DataFrame](), dict[Feed, dict[str, date]]()
     traits = dict[str, Mapping[str, str]]()
-    for number, part in enumerate(observed_parts(store, domain)):
+    for number, part in enumerate(observed_parts(store, domain, days=(year.start, as_of))):
         heard(f"computing, part {number + 1}", None)
         found = events_of(part.observations, year, as_of=as_of)
         traits.update(part.traits)

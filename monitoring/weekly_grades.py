@@ -47,7 +47,7 @@ def spells_of(store: RecordStore, domain: str) -> Spells:
 def _read(store: RecordStore, domain: str) -> Spells:
     rows, numbers = list[tuple[int, int, int, int]](), dict[str, int]()
     who, known = "", 0
-    for one in said_of(store.observation_pages(domain, kind=ENROLMENT)):
+    for one in said_of(store.observation_texts(domain, kind=ENROLMENT)):
         if one.student != who:
             who, known = one.student, hash_text(one.student)
         _school, grade, end = one.body

@@ -5,6 +5,7 @@ It loads no library for tables, so that a service can hold a few students; event
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
@@ -76,6 +77,12 @@ class Events:
             for number, (begin, end) in enumerate(pairwise(bounds))
         ]  # fmt: skip
 
+    def until(self, week: int) -> "Events":
+        """The same without the weeks behind `week`, which no feature of it looks at."""
+        marks, incidents = (np.flatnonzero(one.week <= week) for one in (self.marks, self.incidents))
+        return Events(self.roster.until(week), self.status[:, : week + 1], _marks_at(self, marks, 0),
+                      _incidents_at(self, incidents, 0))  # fmt: skip
+
     def _bounds(self, students: int) -> list[int]:
         """Where parts begin, and the end: the roster has whole schools together, by where each student was last."""
         school = self.roster.school
@@ -88,6 +95,7 @@ class Events:
         return bounds if bounds[-1] == len(school) else [*bounds, len(school)]
 
 
+@lru_cache(maxsize=1_000)
 def subject_of(name: str) -> str:
     """What a subject is called here."""
     return SUBJECT_WORDS.get(fold(name), name)

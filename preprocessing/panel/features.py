@@ -84,7 +84,8 @@ def rows_of_week(events: Events, peers: pl.DataFrame, week: int, schema: DomainS
     """`rows_looking_back` of one week alone."""
     if any(feature.of for feature in schema.features):
         return rows_looking_back((peers, week, schema), events).filter(pl.col("school_week") == week)
-    return _rows(events, peers, np.arange(events.roster.year.weeks) == week, schema)
+    until = events.until(week)
+    return _rows(until, peers.filter(pl.col("week") <= week), np.arange(week + 1) == week, schema)
 
 
 def _rows(events: Events, peers: pl.DataFrame, weeks: Mask, schema: DomainSchema | None) -> pl.DataFrame:

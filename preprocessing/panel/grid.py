@@ -95,6 +95,12 @@ class Roster:
         days: NDArray[np.bool_] = self.open_days[self.school, np.arange(self.year.weeks)]
         return days
 
+    def until(self, week: int) -> "Roster":
+        """Without the weeks behind `week`."""
+        year = SchoolYear(self.year.name, self.year.start, week + 1)
+        school, grade = (one[:, : year.weeks] for one in (self.school, self.grade))
+        return Roster(year, self.students, self.schools, self.grades, school, grade, self.open_days[:, : year.weeks])
+
     def part(self, begin: int, end: int) -> "Roster":
         """Some students in a row, without the others."""
         return Roster(

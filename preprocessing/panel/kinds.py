@@ -46,3 +46,6 @@ DAY_OF: Mapping[str, str] = {
     HELP_KIND: "begin",
 }
 """What the day of an observation of each kind is called: from which on it is known, or counts."""
+
+OF_A_DAY: tuple[ObservationKind, ...] = ("attendance", "grades", "incidents")
+"""Kinds that say something of their own day alone; an enrolment lasts, and a calendar counts from its first day."""

@@ -668,6 +668,8 @@ class TestObservations:
         assert sorted(told_in(found)) == sorted(told_by_row(store, kept))
         of_some = list(store.observation_texts("school", students=["s2", "s9", "s4"]))
         assert {row[0] for row in told_in(of_some)} == {"s2", "s4", "s9"}
+        of_kind = told_in(store.observation_texts("school", known_at=NOON, kind="grades"))
+        assert sorted(of_kind) == [row for row in sorted(told_in(found)) if row[1] == "grades"]
         assert list(store.observation_texts("college")) == []
 
     def test_tell_whose_changed_behind_a_receipt(self, store: RecordStore) -> None:
@@ -721,9 +723,9 @@ def told_in(pages: Iterable[Sequence[ObservationTexts]]) -> list[tuple[str, ...]
     """Student, kind, event, version, day and body of each version in texts."""
     found = list[tuple[str, ...]]()
     for one in chain.from_iterable(pages):
-        cells = [list(map(str, text.split("\t"))) for text in one[3:]]
-        assert {len(column) for column in cells} == {one.size}
-        found += [(one.student, one.kind, *row) for row in zip(*cells, strict=True)]
+        lines = one.told.split("\n")
+        assert len(lines) == one.size
+        found += [(one.student, one.kind, *line.split("\t")) for line in lines]
     return found
 
 
