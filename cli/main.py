@@ -31,6 +31,7 @@ import cli.warnings
 import cli.pause
 import cli.audit
 import cli.backup
+import cli.database
 import cli.doctor
 import cli.schedules
 import cli.demo

@@ -141,6 +141,7 @@ from database.store import (
     UPLOAD_SECONDS,
     Appender,
     Changes,
+    Dropped,
     Forgettable,
     ObservationColumns,
     ObservationTexts,
@@ -691,6 +692,14 @@ class MongoStore:
         with self._writing(), next_receipt(self._database) as receipt:
             require_nobody_reads(self._database)
             return self._together(work)
+
+    def drop_predictions(
+        self,
+        domains: Iterable[str],  # noqa: ARG002  # a collection has no parts
+        before: datetime,  # noqa: ARG002
+        event: Callable[[str, str], Event],  # noqa: ARG002
+    ) -> list[Dropped]:
+        return []
 
     def remove_predictions(self, domain: str, ids: Sequence[str], event: Event) -> Event | None:
         about: list[Any] = []

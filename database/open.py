@@ -21,3 +21,22 @@ def open_store(url: str, *, pool_size: int = 10, durability: Durability = "norma
 
         return open_sql(url, pool_size=pool_size, durability=durability)
     raise ValueError(f"no store for {scheme!r}: use sqlite:///FILE, postgresql://HOST/NAME or mongodb://HOST/NAME")
+
+
+def part_log(url: str) -> bool:
+    """Bring the log of predictions at a PostgreSQL URL into months while all work goes on; False where it is already.
+    Raises ValueError for other databases, StoreUnavailable where somebody reads it for long just now."""
+    if url.split(":", 1)[0].split("+", 1)[0] not in ("postgresql", "postgres"):
+        raise ValueError("only a log on PostgreSQL is parted into months")
+    from database.sql import part_log_at
+
+    return part_log_at(url)
+
+
+def is_log_whole(url: str) -> bool:
+    """Whether a log on PostgreSQL still waits for `part_log`."""
+    if url.split(":", 1)[0].split("+", 1)[0] not in ("postgresql", "postgres"):
+        return False
+    from database.sql import is_log_whole_at
+
+    return is_log_whole_at(url)

@@ -11,7 +11,7 @@ from database.store import RecordStore
 
 VERBS = frozenset(
     {
-        *("add", "put", "remove", "erase", "forget", "wipe", "sweep", "load", "number", "succeed"),
+        *("add", "put", "remove", "drop", "erase", "forget", "wipe", "sweep", "load", "number", "succeed"),
         *("try", "release", "claim", "renew", "end", "cancel", "fenced", "see"),
     }
 )

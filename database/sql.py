@@ -20,11 +20,12 @@ from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from clock import new_id
+from clock import new_id, now
 from database import (
     labeled,
     layout,
     pairs,
+    partitions,
     sql_batches,
     sql_jobs,
     sql_newest,
@@ -116,6 +117,7 @@ from database.store import (
     STOOD_STILL,
     Appender,
     Changes,
+    Dropped,
     Durability,
     Forgettable,
     ObservationColumns,
@@ -190,6 +192,9 @@ SNAPSHOT_SECONDS = 0.5
 
 NO_DAYS: Mapping[str, Iterable[int]] = {}
 
+TRIES_TO_DROP = 3
+"""A part of the log, which needs a moment in which nobody reads it."""
+
 BLOCKS_AT_ONCE = 50
 """Blocks of predictions that are read together: two megabytes."""
 
@@ -212,6 +217,27 @@ def open_sql(url: str, *, pool_size: int = 10, durability: Durability = "normal"
         engine.dispose()
         raise
     return SqlStore(engine, DatabaseFile(Path(str(engine.url.database))) if engine.dialect.name == "sqlite" else None)
+
+
+def part_log_at(url: str) -> bool:
+    """As `database.open.part_log`."""
+    engine = _postgres_engine(url, 2, "normal")
+    try:
+        with _driver_errors():
+            _bring_up_to_date(engine)
+            return partitions.part_online(engine)
+    finally:
+        engine.dispose()
+
+
+def is_log_whole_at(url: str) -> bool:
+    """As `database.open.is_log_whole`."""
+    engine = _postgres_engine(url, 1, "normal")
+    try:
+        with _driver_errors(), engine.connect() as connection:
+            return not partitions.is_parted(connection)
+    finally:
+        engine.dispose()
 
 
 def _sqlite_engine(url: str, pool_size: int, durability: Durability) -> sa.Engine:
@@ -631,10 +657,17 @@ _number_of: PlaceOf = ((BATCH_ROWS.c.number,), lambda one: (one.number,))
 class SqlStore:
     """A `RecordStore` over one engine. Made by `open_sql`; safe between threads. fence: what every write is under."""
 
-    def __init__(self, engine: sa.Engine, file: DatabaseFile | None = None, fence: Fence | None = None) -> None:
+    def __init__(
+        self,
+        engine: sa.Engine,
+        file: DatabaseFile | None = None,
+        fence: Fence | None = None,
+        months: partitions.MonthsAhead | None = None,
+    ) -> None:
         self._engine = engine
         self._file = file
         self._fence = fence
+        self._months = months or (partitions.MonthsAhead(engine) if file is None else None)
 
     @contextmanager
     def _reading(self) -> Iterator[sa.Connection]:
@@ -707,6 +740,8 @@ class SqlStore:
     ) -> None:
         check_finite(predictions)
         rows = [_row("predictions", record) for record in predictions]
+        if self._months is not None:
+            self._months.prepare(chain((one.id for one in predictions), (one.ids[-1] for one in batches if len(one))))
         with self._writing() as connection:
             _cache_pages(connection, len(rows) + sum(map(len, batches)))
             _write(connection, "predictions", rows)
@@ -909,6 +944,47 @@ class SqlStore:
                 removed += _take_out(connection, domain, part)
             sql_newest.forget(connection, domain, sorted(concerned), ROWS_AT_ONCE)
             return _tell(connection, event, removed, touched) if removed else None
+
+    def drop_predictions(
+        self, domains: Collection[str], before: datetime, event: Callable[[str, str], Event]
+    ) -> list[Dropped]:
+        if self._file is not None:
+            return []
+        with self._reading() as connection:
+            known = partitions.parts_of(connection)
+        dropped: list[Dropped] = []
+        for part in known:
+            if part.end > f"{micros(before) // 1000:012x}":
+                break
+            for patience in reversed(range(TRIES_TO_DROP)):
+                try:
+                    dropped += self._drop(part, domains, before, event)
+                    break
+                except StoreUnavailable:  # somebody reads for a long time; what stays is removed as on other stores
+                    if not patience:
+                        return dropped
+                    time.sleep(PAUSE_SECONDS)
+        return dropped
+
+    def _drop(
+        self, part: partitions.LogPart, domains: Collection[str], before: datetime, event: Callable[[str, str], Event]
+    ) -> list[Dropped]:
+        """A part of the log, where all of it is over, with what was made of it; what it held of each domain."""
+        with self._writing() as connection:
+            _lock(connection, OUTCOMES_LOCK)
+            partitions.hold(connection, part)
+            if not partitions.is_over(connection, part, domains, micros(before)):
+                return []
+            days: dict[str, dict[int, int]] = {}
+            for domain, day, count in partitions.days_in(connection, part):
+                days.setdefault(domain, {})[day] = count
+            for domain, counts in days.items():
+                _tell(connection, event(domain, part.name), sum(counts.values()), {domain: counts})
+            sql_newest.forget_until(connection, part.first, part.end)
+            partitions.drop(connection, part)
+        return [
+            Dropped(domain, sum(counts.values()), tuple(map(calendar_day, counts))) for domain, counts in days.items()
+        ]
 
     def remove_outcomes(self, domain: str, outcomes: Sequence[Outcome], event: Event) -> Event | None:
         here = [outcome for outcome in outcomes if outcome.domain == domain]
@@ -1451,7 +1527,7 @@ class SqlStore:
             return connection.execute(JOBS.delete().where(sql_jobs.ended_before(before))).rowcount
 
     def fenced(self, id: str, token: int) -> RecordStore:
-        return SqlStore(self._engine, self._file, Fence(id, token))
+        return SqlStore(self._engine, self._file, Fence(id, token), self._months)
 
     def see_worker(self, id: str, kinds: Sequence[str]) -> None:
         with self._writing() as connection:
@@ -1537,6 +1613,9 @@ class SqlStore:
         newest = max((number or 0 for _, document in documents for number in read_numbers(kind, document)), default=0)
         if kind == "batches":
             self.sweep_uploads()  # what is left of one that was withdrawn, whose name its rows may have again
+        if kind == "predictions" and self._months is not None:
+            latest = partitions.following(now().date().replace(day=1))
+            self._months.make({month for month in map(partitions.month_of, kept) if month and month <= latest})
         with self._writing() as connection:
             if newest:
                 _count_to(connection, newest)

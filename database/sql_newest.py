@@ -261,6 +261,12 @@ def forget(connection: sa.Connection, domain: str, students: Sequence[str], at_o
         keep(connection, (row for row in _rows_found(found) if in_order(row) in known), at_once)
 
 
+def forget_until(connection: sa.Connection, first: str, end: str) -> None:
+    """Take away answers that are the newest and go with a part of the log, ids from first to before end: nothing that
+    is younger is there about these students, and what is older goes, too."""
+    connection.execute(NEWEST.delete().where(NEWEST.c.prediction >= first, NEWEST.c.prediction < end))
+
+
 def asked(domain: str, target: str, which: Which) -> list[sa.ColumnElement[bool]]:
     """The answers that a question is about."""
     wanted = [NEWEST.c.domain == domain, NEWEST.c.target == target]

@@ -105,6 +105,14 @@ class Placing(NamedTuple):
     period: str | None
 
 
+class Dropped(NamedTuple):
+    """What went of a domain with a part of the log: how many predictions, of which days (UTC)."""
+
+    domain: str
+    predictions: int
+    days: Sequence[date]
+
+
 Forgettable = Literal["accesses", "drift_reports"]
 """Kinds of what is kept for a time and then removed by its age alone."""
 
@@ -277,6 +285,13 @@ class PredictionLog(Protocol):
         as an upload is, so that whoever keeps sums over records as of one receipt learns that some are gone. None, and
         nothing kept, where none is there. (A MongoDB without transactions keeps the event first; cut off there, the
         same call again takes back the rest.)"""
+
+    def drop_predictions(
+        self, domains: Collection[str], before: datetime, event: Callable[[str, str], Event]
+    ) -> list[Dropped]:
+        """Take away at once each whole part of the log that holds nothing but predictions of these domains from before
+        then; the rest of them stays, for `remove_predictions`. event: makes the event of a domain and of a part by its
+        name, which is kept as `remove_predictions` keeps it. A store whose log has no parts takes away nothing."""
 
     def remove_outcomes(self, domain: str, outcomes: Sequence[Outcome], event: Event) -> Event | None:
         """As `remove_predictions`: all is as if nobody had ever said these values of these things. One that had been

@@ -26,7 +26,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeEngine
 
-HEAD = "0017"
+HEAD = "0018"
 """The newest revision in `database/migrations/versions`: what a database must be at."""
 
 OLDEST = "0016"

@@ -44,9 +44,12 @@ class Periods(msgspec.Struct, frozen=True, kw_only=True):
 def keep(store: RecordStore, domains: Collection[str], periods: Periods, at: datetime) -> dict[str, int]:
     """Remove what is older, by kind how much. at: the time that it is."""
     removed: dict[str, int] = {}
+    dropped = _parts_of_the_log(store, domains, periods.predictions, at)
     for kind, forget in (("predictions", _predictions), ("outcomes", _outcomes), ("batches", _batches)):
         if (days := getattr(periods, kind)) is not None:
             removed[kind] = sum(forget(store, domain, at - timedelta(days=days), days) for domain in domains)
+    if dropped:
+        removed["predictions"] += dropped
     if periods.observations is not None:
         old = at - timedelta(days=periods.observations)
         removed["observations"] = sum(store.remove_observations(domain, old) for domain in domains)
@@ -62,6 +65,17 @@ def keep(store: RecordStore, domains: Collection[str], periods: Periods, at: dat
         before_forgetting(store, at - timedelta(days=periods.accesses))
         removed["accesses"] = store.forget("accesses", at - timedelta(days=periods.accesses))
     return removed
+
+
+def _parts_of_the_log(store: RecordStore, domains: Collection[str], days: int | None, at: datetime) -> int:
+    """What goes at once, where the log has months."""
+    if days is None:
+        return 0
+    before = at - timedelta(days=days)
+    gone = store.drop_predictions(domains, before, lambda domain, part: _event(domain, "predictions", days, [part]))
+    for one in gone:
+        _remove_profiles(store, {day_name(one.domain, day) for day in one.days})
+    return sum(one.predictions for one in gone)
 
 
 def _predictions(store: RecordStore, domain: str, before: datetime, days: int) -> int:

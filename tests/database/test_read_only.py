@@ -34,6 +34,9 @@ WRITES: dict[str, Callable[[RecordStore], object]] = {
     "chunks": lambda store: store.add_chunk(making.make_chunk()),
     "a student less": lambda store: store.erase_student("school", "s1", making.make_event()),
     "what is old": lambda store: store.forget("accesses", making.NOON),
+    "months that are over": lambda store: store.drop_predictions(
+        ["school"], making.NOON, lambda *_: making.make_event()
+    ),
     "documents as they are": lambda store: store.load("events", []),
     "a way past it": lambda store: store.fenced("job", 1),
 }
