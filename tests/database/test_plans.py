@@ -6,6 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from clock import new_id
 from database.newest import Which
 from database.records import ChampionKey
 from database.store import RecordStore
@@ -25,7 +26,7 @@ QUESTIONS: dict[str, tuple[Question, set[str]]] = {
     "how many": (lambda s: s.count_predictions("school"), {"domain"}),
     "how many since": (lambda s: s.count_predictions("school", since=NOON), {"domain", "at"}),
     "how many a day": (lambda s: s.predictions_per_day("school", NOON), {"domain", "at"}),
-    "placings": (lambda s: s.placings("school", ids=["x"], students=["s"]), {"id", "start"}),
+    "placings": (lambda s: s.placings("school", ids=[new_id()], students=["s"]), {"id", "start"}),
     "newest answers": (
         lambda s: s.newest_answers("school", "G3", Which(["A"]), limit=5),
         {"domain", "target", "below"},
