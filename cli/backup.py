@@ -9,6 +9,7 @@ import typer
 from cli.apps import app
 from cli.inputs import opened_workspace
 from cli.output import err, out, steps
+from clock import now
 from settings import Settings
 
 PassphraseFile = Annotated[
@@ -18,16 +19,29 @@ PassphraseFile = Annotated[
 
 @app.command()
 def backup(
-    file: Annotated[Path, typer.Argument(help="Where to write it; must not be there yet.")],
+    file: Annotated[
+        Path, typer.Argument(help="Where to write it; must not be there yet. In a folder it is named by the time.")
+    ],
     passphrase_file: PassphraseFile = None,
+    drill: Annotated[bool, typer.Option("--drill", help="Then rehearse bringing it back, as restore does.")] = False,
+    keep: Annotated[
+        int | None,
+        typer.Option("--keep", min=1, help="In a folder: how many of the newest stay there, once this one is whole."),
+    ] = None,
 ) -> None:
     """Keep what the database holds, the models and the secret in one file, while the service goes on.
 
     A passphrase, asked for or read from standard input, seals the secret and signs the file; without it nothing is
-    restored. Files of jobs, with whatever keys of students they hold, are not kept.
+    restored. Files of jobs, with whatever keys of students they hold, are not kept. With --drill exit code 1 where a
+    champion could not serve from the backup; then no older one is removed.
     """
-    from deployment.backup import make_backup
+    from deployment.backup import make_backup, name_by_time, remove_older
 
+    folder = file if file.is_dir() else None
+    if folder is not None:
+        file = folder / name_by_time(now())
+    elif keep is not None:
+        raise typer.BadParameter(f"--keep is for a folder of backups, and {file} is none")
     passphrase = _passphrase(passphrase_file, confirm=True)
     with opened_workspace() as workspace, steps() as step:
         contents = make_backup(workspace, file, passphrase, on_page=lambda kind, _: step(kind))
@@ -42,6 +56,10 @@ def backup(
         )
     if contents.missing:
         err.print(f"the files of {len(contents.missing)} older versions are gone; they are listed without them")
+    if drill:
+        _drill(file, passphrase)
+    if folder is not None and keep is not None and (older := remove_older(folder, keep)):
+        out.print(f"{len(older)} older removed: {', '.join(path.name for path in older)}")
 
 
 @app.command()

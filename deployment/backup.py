@@ -6,11 +6,13 @@ whole file. Files of domains and settings are the operator's, and no part of it.
 
 import hashlib
 import hmac
+import re
 import secrets
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,6 +30,8 @@ SHORTEST_PASSPHRASE = 12  # characters
 SCRYPT = {"n": 2**15, "r": 8, "p": 1, "maxmem": 2**26}  # 32 MiB and a tenth of a second for each guess (RFC 7914)
 SALT_BYTES, NONCE_BYTES = 16, 12
 PURPOSE_OF_SEAL = b"gradewatch/backup/2"
+NAMED_BY_TIME = re.compile(r"gradewatch-(\d{8}T\d{6}Z)\.zip(\.writing-\w+)?")
+"""One of a row of backups in a folder, or what is left of one whose making was cut off."""
 
 OnPage = Callable[[str, int], None]
 
@@ -95,6 +99,26 @@ def make_backup(workspace: Workspace, path: Path, passphrase: str, *, on_page: O
     sealed = ArchiveSeal(keys.code, keys.label, seal(workspace.secret, keys.seal))
     with workspace.store.snapshot() as source:
         return write_archive(path, source, pack_model=pack_model, seal=sealed, on_page=on_page)
+
+
+def name_by_time(at: datetime) -> str:
+    """What a backup in a folder of them is called, so that names are in the order of time.
+
+    >>> name_by_time(datetime(2026, 11, 29, 2, 15, tzinfo=UTC))
+    'gradewatch-20261129T021500Z.zip'
+    """
+    return f"gradewatch-{at.astimezone(UTC):%Y%m%dT%H%M%SZ}.zip"
+
+
+def remove_older(folder: Path, keep: int) -> list[Path]:
+    """Remove backups that are named by time but for so many of the newest, and what is left of cut off ones of before
+    these; returns what went. Other files stay."""
+    found = [(name, path) for path in folder.iterdir() if (name := NAMED_BY_TIME.fullmatch(path.name))]
+    whole = sorted((name[1] for name, _ in found if not name[2]), reverse=True)
+    older = sorted(path for name, path in found if len(whole) > keep and name[1] < whole[keep - 1])
+    for path in older:
+        path.unlink()
+    return older
 
 
 def restore_backup(settings: Settings, path: Path, passphrase: str, *, on_page: OnPage = lambda *_: None) -> Contents:

@@ -201,6 +201,18 @@ def test_the_commands_keep_and_bring_back(tmp_path: Path) -> None:
     file = str(tmp_path / "kept.zip")
     kept = run_command(first, "backup", file, typed=PASSPHRASE + "\n")
     assert (kept.returncode, "documents and 0 models" in kept.stdout) == (0, True), kept.stderr
+    (row := tmp_path / "row").mkdir()
+    before = ["gradewatch-20200101T021500Z.zip", "gradewatch-20200102T021500Z.zip.writing-0a", "of another kind.zip"]
+    for name in before:
+        (row / name).touch()
+    nightly = ("backup", str(row), "--keep", "1")
+    drilled = run_command(first, *nightly, "--drill", typed=PASSPHRASE + "\n")
+    assert (drilled.returncode, "would not serve" in drilled.stderr) == (1, True), "its models have no files"
+    assert len(list(row.iterdir())) == len(before) + 1, "older ones stay until a newer one is good"
+    run_command(first, *nightly, typed=PASSPHRASE + "\n")
+    newest, other = sorted(path.name for path in row.iterdir())
+    assert newest > before[1], "named by its time"
+    assert other == before[-1]
     wrong = run_command(second, "restore", file, typed="not the passphrase\n")
     assert (wrong.returncode, "does not open" in wrong.stderr) == (1, True)
     drilled = run_command(second, "restore", file, "--drill", typed=PASSPHRASE + "\n")

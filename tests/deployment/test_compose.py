@@ -30,7 +30,6 @@ from tests.redis_server import RedisServer
 
 ROOT = Path(__file__).resolve().parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))
-OURS = ("api", "worker", "dashboard", "tick")
 VARIABLE = re.compile(r"\$\{(\w+)(?::([-?+])((?:[^{}]|\$\{[^}]*\})*))?\}")
 KEY = "gw_a-first-key-for-the-compose-test"
 RULES = """
@@ -97,12 +96,15 @@ class Started:
         data = self.folder / name
         data.mkdir(mode=0o700)
         told = {key: filled(value, self.variables) for key, value in service["environment"].items()}
+        parts = [filled(part, self.variables) for part in service["command"]]
         for mounted in (filled(one, self.variables) for one in service["volumes"]):
             here, there = mounted.removesuffix(":ro").rsplit(":", 1)
+            here = str(data) if here in COMPOSE["volumes"] else here
             told = {key: here if value == there else value for key, value in told.items()}
+            parts = [re.sub(rf"{there}(?=\s|$)", here, part) for part in parts]
         environment = environment_of(data, **told)
         environment["PATH"] = f"{Path(sys.executable).parent}:{environment['PATH']}"
-        command = [self._here(part) for part in service["command"]]
+        command = [self._here(part) for part in parts]
         with (self.folder / f"{name}.log").open("wb") as log:
             process = subprocess.Popen(
                 command, cwd=ROOT, env=environment, stdout=log, stderr=log, start_new_session=True
@@ -146,7 +148,11 @@ def test_what_it_starts_works_together(
         "GRADEWATCH_TOKEN_SECRET": "a secret for tokens that is long enough",
         "GRADEWATCH_FIRST_KEY": KEY,
         "SIGN_ON_FILE": str(tmp_path / "mine.toml"),
+        "BACKUP_FOLDER": str(tmp_path / "backups"),
+        "PASSPHRASE_FILE": str(tmp_path / "passphrase"),
     }
+    (tmp_path / "backups").mkdir()
+    (tmp_path / "passphrase").write_text("correct horse battery staple\n")
     (tmp_path / "mine.toml").write_text(RULES)
     started = Started(tmp_path, variables)
     for name in ("api", "worker"):  # models of before, which the first that starts gives to all
@@ -177,6 +183,9 @@ def test_what_it_starts_works_together(
         passes = stack.enter_context(started.run("tick"))
         time.sleep(5)
         assert passes.poll() is None, started.words()
+        stack.enter_context(started.run("backup"))
+        until(lambda: "champions served" in (tmp_path / "backup.log").read_text(), started.words)
+        assert [path.suffix for path in (tmp_path / "backups").iterdir()] == [".zip"]
     store = open_store(postgres_url)
     assert store.prediction(answer.json()["id"]) is not None
     store.close()

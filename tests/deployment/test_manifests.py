@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,7 @@ OPTIONS = [
     ("--set", "ingress.enabled=false,networkPolicy.enabled=false"),
     ("--set", "image.tag=@sha256:00,ingress.className=nginx"),
     SIGN_ON := ("--set", "signOn.configMapName=by-openid,signOn.secretName=client"),
+    BACKUP := ("--set", "backup.claimName=nightly,backup.keep=7,signOn.configMapName=by-openid"),
 ]
 
 
@@ -69,7 +71,7 @@ def test_the_chart_makes_what_a_cluster_takes(options: tuple[str, ...], tmp_path
 
 
 def test_every_pod_of_the_chart_is_nobodys_reads_its_root_and_names_no_secret() -> None:
-    found = rendered()
+    found = rendered(*BACKUP)
     kinds = [one["kind"] for one in found]
     wanted = {
         "Deployment",
@@ -84,7 +86,7 @@ def test_every_pod_of_the_chart_is_nobodys_reads_its_root_and_names_no_secret() 
     assert "Secret" not in kinds
     templates = [one["spec"]["template"] for one in found if one["kind"] == "Deployment"]
     templates += [one["spec"]["jobTemplate"]["spec"]["template"] for one in found if one["kind"] == "CronJob"]
-    assert len(templates) == 4
+    assert len(templates) == 5
     for template in templates:
         pod, (container,) = template["spec"], template["spec"]["containers"]
         assert pod["securityContext"]["runAsNonRoot"]
@@ -108,6 +110,22 @@ def test_the_chart_mounts_the_file_of_sign_on_and_gives_the_clients_secret_to_th
         ] == ["by-openid"]
         asked += [(container["name"], each["valueFrom"]["secretKeyRef"]) for each in container.get("env", ())]
     assert asked == [("dashboard", {"name": "client", "key": "client-secret"})]
+
+
+def test_a_backup_is_made_on_a_schedule_where_there_is_a_disk_for_it() -> None:
+    assert [one["metadata"]["name"] for one in rendered() if one["kind"] == "CronJob"] == ["grades-tick"]
+    (made,) = (one for one in rendered(*BACKUP) if one["metadata"]["name"] == "grades-backup")
+    pod = made["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    assert container["command"][:3] == ["gradewatch", "backup", "/backup"]
+    told = dict(pairwise(container["command"]))
+    places = {one["mountPath"]: one["name"] for one in container["volumeMounts"]}
+    volumes = {one["name"]: one for one in pod["volumes"]}
+    assert volumes[places["/backup"]]["persistentVolumeClaim"] == {"claimName": "nightly"}
+    passphrase = Path(told["--passphrase-file"])
+    secret = volumes[places[str(passphrase.parent)]]["secret"]
+    assert (secret["secretName"], secret["items"][0]["path"]) == ("gradewatch-backup", passphrase.name)
+    assert told["--keep"] == "7"
 
 
 def test_terraform_is_formatted_and_read() -> None:
