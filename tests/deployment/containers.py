@@ -22,6 +22,9 @@ ROOT = Path(__file__).resolve().parents[2]
 CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 BASE = "localhost/gradewatch-test-base"
 
+PATIENCE = 900.0
+"""Seconds for what takes ten on a machine that has nothing else to do; what ended is not waited for."""
+
 IN_A_ROOT = """
 set -e
 mount --make-rprivate /
@@ -92,6 +95,21 @@ class Builder:
         return Image(self, self("images", "--quiet", f"localhost/gradewatch-{name}:{version('gradewatch')}"))
 
 
+class Container(subprocess.Popen[bytes]):
+    """What runs by a script, in mounts of its own, and says so in a file."""
+
+    def __init__(self, script: str, log: Path) -> None:
+        self.log = log
+        with log.open("ab") as said:
+            super().__init__(["unshare", "--mount", "sh", "-c", script], stdout=said, stderr=said)
+
+    @property
+    def words(self) -> str:
+        """What it said last, and whether it goes on."""
+        ended = "goes on" if self.poll() is None else f"ended with {self.returncode}"
+        return f"{ended}: {self.log.read_text(errors='replace')[-3000:]}"
+
+
 @dataclass(frozen=True)
 class Image:
     """A built image. id: as its builder knows it."""
@@ -130,9 +148,7 @@ class Image:
         return {one for one in found if one[0] != "gradewatch"}
 
     @contextmanager
-    def run(
-        self, data: Path, *command: str, output: Path | None = None, **environment: str
-    ) -> Iterator[subprocess.Popen[bytes]]:
+    def run(self, data: Path, *command: str, output: Path | None = None, **environment: str) -> Iterator[Container]:
         """The image's command (or another) as its user, its root read-only, `data` in its volume; killed in the end."""
         os.chown(data, 1000, 1000)
         script = IN_A_ROOT.format(
@@ -144,20 +160,18 @@ class Image:
                 [*self.config["Env"], *map("=".join, environment.items()), *(command or self.config["Cmd"])]
             ),
         )
-        log = (output or Path(tempfile.mkdtemp()) / "log").open("ab")
-        process = subprocess.Popen(["unshare", "--mount", "sh", "-c", script], stdout=log, stderr=log)
+        container = Container(script, output or Path(tempfile.mkdtemp()) / "log")
         try:
-            yield process
+            yield container
         finally:
-            log.close()
-            process.kill()
-            process.wait()
+            container.kill()
+            container.wait()
 
     def does(self, data: Path, *command: str, **environment: str) -> str:
         """What a command in it says, which must succeed."""
         output = Path(tempfile.mkdtemp()) / "output"
         with self.run(data, *command, output=output, **environment) as process:
-            code = process.wait(300)
+            code = process.wait(PATIENCE)
         assert code == 0, output.read_text()
         return output.read_text()
 
@@ -166,7 +180,7 @@ class Image:
         check: Sequence[str] = self.config["Healthcheck"]["Test"]
         assert check[0] == "CMD"
         with self.run(data, *check[1:], **environment) as process:
-            return process.wait(60) == 0
+            return process.wait(PATIENCE) == 0
 
 
 def json_of(folder: Path) -> tuple[str, str]:
