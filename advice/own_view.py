@@ -21,7 +21,8 @@ from language import worded
 from model.bundle import EXAMPLES
 from model.readable import rounded_value
 from model.workspace import Workspace
-from preprocessing.schema import DomainSchema, Target, title_of
+from preprocessing.periods import is_week
+from preprocessing.schema import DomainSchema, Target, label_of, title_of
 
 TENTHS = 10
 
@@ -55,8 +56,8 @@ class OwnAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OwnPlace(msgspec.Struct, frozen=True, kw_only=True):
-    """A course in a period. at: when the row was answered. moment: of what was known by then, in words. sheet: the
-    number of the sheet about it."""
+    """A course in a period. at: when the row was answered. moment: of what was known by then, in words; "" where
+    the domain has one alone. sheet: the number of the sheet about it."""
 
     group: str | None
     period: str | None
@@ -87,8 +88,8 @@ class OwnStep(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OwnDomain(msgspec.Struct, frozen=True, kw_only=True):
-    """All of one domain. places: the newest first. plan: what helps most first. invented: whether a model answered that
-    learned from invented students, so that no number says anything."""
+    """All of one domain. places: the newest first, and of school weeks the newest one alone. plan: what helps most
+    first. invented: whether a model answered that learned from invented students, so that no number says anything."""
 
     domain: str
     title: str
@@ -121,7 +122,7 @@ def _domain(store: RecordStore, schema: DomainSchema, catalogue: Catalogue, stud
         return None
     newest: dict[Place, Prediction] = {}
     for one in found:
-        newest.setdefault(Place(one.group, one.period), one)
+        newest.setdefault(Place(one.group, None if is_week(one.period or "") else one.period), one)
     finals: dict[Place, dict[str, float | str]] = {}
     for outcome in store.student_outcomes(schema.name, student):
         finals.setdefault(Place(outcome.group, outcome.period), {})[outcome.target] = outcome.value
@@ -131,7 +132,7 @@ def _domain(store: RecordStore, schema: DomainSchema, catalogue: Catalogue, stud
     return OwnDomain(
         domain=schema.name,
         title=worded(schema.title),
-        places=tuple(_place(schema, one, finals.get(place, {})) for place, one in newest.items()),
+        places=tuple(_place(schema, one, finals.get(Place(one.group, one.period), {})) for one in newest.values()),
         weak_subjects=tuple(_subject(one) for one in advice.weak_subjects),
         plan=tuple(_step(schema, one) for one in advice.plan.recommendations),
         invented=not answered.isdisjoint(examples),
@@ -145,7 +146,7 @@ def _place(schema: DomainSchema, said: Prediction, finals: Mapping[str, float | 
         group=said.group,
         period=said.period,
         at=said.at,
-        moment=worded(schema.moment_titles.get(said.moment, said.moment)),
+        moment=worded(schema.moment_titles.get(said.moment, said.moment)) if len(schema.moments) > 1 else "",
         answers=tuple(own_answer(schema, target, one, finals.get(target.name)) for target, one in values_first),
         sheet=said.id,
     )
@@ -168,7 +169,7 @@ def own_answer(schema: DomainSchema, target: Target, said: Answer, final: float 
         unit=worded(target.unit),
         minimum=target.minimum,
         maximum=target.maximum,
-        final=final,
+        final=label_of(final, target.labels) if isinstance(final, str) else final,
     )
     if final is not None:
         return bare
@@ -177,13 +178,17 @@ def own_answer(schema: DomainSchema, target: Target, said: Answer, final: float 
         return msgspec.structs.replace(bare, missing=missing, unlike=bool(said.out_of_range))
     if isinstance(said.value, str):
         chances = said.probabilities or {}
-        grades = tuple(OwnGrade(grade=level, of_ten=round(TENTHS * chances.get(level, 0))) for level in target.levels)
-        return msgspec.structs.replace(bare, value=said.value, grades=grades if chances else ())
-    value, (low, high) = rounded_value(said.value, target), said.interval or (None, None)
+        grades = tuple(
+            OwnGrade(grade=label_of(level, target.labels), of_ten=round(TENTHS * chances.get(level, 0)))
+            for level in target.levels
+        )
+        value = label_of(said.value, target.labels)
+        return msgspec.structs.replace(bare, value=value, grades=grades if chances else ())
+    likely, (low, high) = rounded_value(said.value, target), said.interval or (None, None)
     if low is None or high is None:
-        return msgspec.structs.replace(bare, value=value)
+        return msgspec.structs.replace(bare, value=likely)
     low, high = (rounded_value(end, target, answered=False) for end in (low, high))
-    return msgspec.structs.replace(bare, value=value, low=low, high=high, of_ten=round(TENTHS * (said.coverage or 0)))
+    return msgspec.structs.replace(bare, value=likely, low=low, high=high, of_ten=round(TENTHS * (said.coverage or 0)))
 
 
 def _subject(result: SubjectResult) -> OwnSubject:

@@ -75,8 +75,6 @@ def expected_words(one: OwnAnswer) -> str:
     if one.value is None:
         missing = ", ".join(one.missing) or _("too much")
         return _("{about}: nothing can be said yet. Not known: {missing}.").format(about=about, missing=missing)
-    if isinstance(one.value, str):
-        return _("{about}: around {grade}.").format(about=about, grade=one.value)
     return _("{about}: most likely {value}.").format(about=about, value=value_words(one, one.value))
 
 

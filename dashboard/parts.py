@@ -11,7 +11,7 @@ import streamlit as st
 from dashboard.palette import State
 from dashboard.visit import GivenFile, Uncounted, Visit
 from database.records import ChampionKey
-from language import _, worded
+from language import _, retold, worded
 from model.bundle import EXAMPLES
 from model.registry import Serving
 from preprocessing.reading.files import kind_of
@@ -127,7 +127,7 @@ def warn_of_changed_schemas(visit: Visit, domains: Iterable[str]) -> None:
     changed = {key.domain: one.changes for key, one in visit.champions.items() if key.domain in among and one.changes}
     for name in sorted(stopped.keys() | changed.keys()):
         named = {"domain": worded(visit.schemas[name].title), "command": _train_command(name)}
-        named["changes"] = "; ".join(stopped.get(name) or changed[name])
+        named["changes"] = "; ".join(map(retold, stopped.get(name) or changed[name]))
         if name in stopped:
             told = _(
                 "**The champion of {domain} learned another form of the data, and answers nobody.** {changes}. Train "

@@ -67,9 +67,9 @@ def number_column(label: str | None = None, digits: int = 1, **options: Any) -> 
     return st.column_config.NumberColumn(label, format=LOCALIZED, step=10.0**-digits if digits else 1, **options)
 
 
-def share_column(label: str | None = None, **options: Any) -> Any:
-    """Shares of 1 in whole percent. options: of Streamlit's `NumberColumn`."""
-    return st.column_config.NumberColumn(label, format="percent", step=0.01, **options)
+def share_column(label: str | None = None, digits: int = 0, **options: Any) -> Any:
+    """Shares of 1 in percent with so many decimals. options: of Streamlit's `NumberColumn`."""
+    return st.column_config.NumberColumn(label, format="percent", step=10.0 ** -(digits + 2), **options)
 
 
 def instant_column(label: str | None = None) -> Any:

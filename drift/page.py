@@ -57,6 +57,7 @@ def render_html(report: DriftReport, *, at: datetime | None = None) -> str:
     costs = costs_of(report)
     page: str = _template().render(
         report=report,
+        retold=retold,
         style=paper_style(),
         spoken=current().language,
         domain=report.domain,

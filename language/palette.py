@@ -83,6 +83,15 @@ class Palette(NamedTuple):
         """The colour of a state."""
         return str(getattr(self, state.value))
 
+    def faded(self, colour: str, strength: float) -> str:
+        """A colour so strong, from 0 to 1, on the surface, where a legend would not show that it lets it through.
+
+        >>> LIGHT.faded("#000000", 0.2)
+        '#cccccc'
+        """
+        pairs = zip(bytes.fromhex(colour[1:]), bytes.fromhex(self.surface[1:]), strict=True)
+        return "#" + bytes(round(over * strength + under * (1 - strength)) for over, under in pairs).hex()
+
     @property
     def several(self) -> tuple[str, ...]:
         """Of things that have no colour of their own, such as domains, in this order."""

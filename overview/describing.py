@@ -5,7 +5,7 @@ from datetime import date
 from typing import NamedTuple
 
 from database.records import ChampionKey
-from language import _, ngettext, worded
+from language import _, ngettext, retold_reasons, worded
 from language.format import count, day, moment, number, share
 from overview.names import model_title
 from overview.records import ConditionKind, Held, OpenCondition, ToldCondition
@@ -65,7 +65,7 @@ def _broken(condition: OpenCondition, schema: DomainSchema | None) -> tuple[str,
         sentence = _("The model of {what} learned another form of the data and answers nobody: {why}.")
     else:
         sentence = _("The model of {what} could not be loaded: nobody is answered.")
-    return sentence.format(what=_what(condition, schema), why=known["why"]), _("See models")
+    return sentence.format(what=_what(condition, schema), why=retold_reasons(str(known["why"]))), _("See models")
 
 
 def _coverage(condition: OpenCondition, schema: DomainSchema | None) -> tuple[str, str]:

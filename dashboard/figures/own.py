@@ -32,9 +32,9 @@ def grades(answer: OwnAnswer) -> Figure:
     seen = palette()
     counts = {one.grade: one.of_ten for one in answer.grades}
     colours = [seen.model if grade == answer.value else seen.model_pale for grade in counts]
-    bar = go.Bar(x=list(counts), y=list(counts.values()), marker_color=colours, text=list(counts.values()))
-    figure = go.Figure(bar)
-    figure.update_traces(textposition="outside", cliponaxis=False, hovertemplate="%{x}: %{y}<extra></extra>")
-    figure.update_xaxes(type="category")
-    figure.update_yaxes(title=_("of 10 students"), range=[0, max(5, *counts.values()) + 1], tickvals=[0, 5, 10])
-    return plain(figure, 240)
+    of_ten = list(counts.values())
+    figure = go.Figure(go.Bar(x=of_ten, y=list(counts), orientation="h", marker_color=colours, text=of_ten))
+    figure.update_traces(textposition="outside", cliponaxis=False, hovertemplate="%{y}: %{x}<extra></extra>")
+    figure.update_xaxes(title=_("of 10 students"), range=[0, max(5, *of_ten) + 1], tickvals=[0, 5, 10])
+    figure.update_yaxes(type="category", autorange="reversed")
+    return plain(figure, 80 + 26 * len(counts))

@@ -183,7 +183,7 @@ def _grades(rungs: Sequence[Rung], target: Target) -> Figure:
                 y=list(range(len(rungs))),
                 orientation="h",
                 name=label_of(level, target.labels),
-                marker={"color": colour, "opacity": 0.35 + 0.65 * (step + 1) / len(levels)},
+                marker_color=seen.faded(colour, 0.35 + 0.65 * (step + 1) / len(levels)),  # a legend shows no opacity
                 text=[one.name for one in rungs],
                 customdata=list(range(len(rungs))),
                 hovertext=[
@@ -196,7 +196,9 @@ def _grades(rungs: Sequence[Rung], target: Target) -> Figure:
     figure.update_layout(barmode="relative", bargap=0.25)
     ticks = [-1, -0.5, 0, 0.5, 1]
     figure.update_xaxes(range=[-1.02, 1.02], tickvals=ticks, ticktext=[share(abs(one)) for one in ticks])
-    figure.update_xaxes(title=_("chance of a grade that fails, and of one that passes"))
+    event = _("chance of the event, and of none")
+    grade = _("chance of a grade that fails, and of one that passes")
+    figure.update_xaxes(title=event if target.within else grade)
     figure.add_vline(x=0, line={"color": seen.text, "width": 1})
     return figure
 

@@ -289,7 +289,7 @@ def _exact(report: DriftReport, schema: DomainSchema) -> None:
         if exact:
             st.markdown("\n".join(f"- {sentence}" for sentence in sentences_of(report)))
         for note in report.notes:
-            st.caption(note)
+            st.caption(retold(note))
         for left in report.not_compared:
             column = schema.column_by_name.get(left.column)
             name = title_of(column) if column else left.column

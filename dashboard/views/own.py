@@ -56,7 +56,8 @@ def _domain(visit: Visit, one: OwnDomain) -> None:
     for number, place in enumerate(one.places):
         with st.container(border=True):
             st.subheader(own_words.place_words(one, place), anchor=False)
-            st.caption(_("As of {day}, by what was known: {moment}").format(day=day(place.at), moment=place.moment))
+            known = _("As of {day}, by what was known: {moment}") if place.moment else _("As of {day}")
+            st.caption(known.format(day=day(place.at), moment=place.moment))
             for answer in place.answers:
                 _answer(answer, f"{one.domain}-{number}-{answer.target}")
             _sheet(visit, place.sheet, str(place.at.date()))
@@ -74,7 +75,7 @@ def _answer(answer: OwnAnswer, key: str) -> None:
     title, said = own_words.expected_words(answer), own_words.answer_words(answer)
     if answer.grades:
         table: list[Mapping[str, object]] = [
-            {_("grade"): each.grade, _("of 10 students"): each.of_ten} for each in answer.grades
+            {_("result"): each.grade, _("of 10 students"): each.of_ten} for each in answer.grades
         ]
         draw(grades(answer), title=title, alternative=said, table=table, key=key)
     elif isinstance(answer.value, float | int):

@@ -208,6 +208,12 @@ def _below(visit: Visit, served: Sequence[DomainSchema]) -> _Metric | None:
     n, warned = sum(one.students for one in found), sum(one.warned for one in found)
     value = _("{n} of {all}").format(n=count(warned), all=count(n))
     if all(one.policy == USUAL_WARNINGS and one.paused is None for one in found):
+        if any(target.within for _schema, target in marked if target is not None):
+            told = _(
+                "Students who are likelier than not to end below the pass mark, or to come to an event, by their newest"
+                " answer."
+            )
+            return _Metric(_("At risk"), value, help=told)
         told = _("Students who are likelier than not to end below the pass mark, by their newest answer.")
         return _Metric(_("Likely below the pass mark"), value, help=told)
     policies = dict.fromkeys(pause_words(one.paused) if one.paused else policy_words(one.policy) for one in found)

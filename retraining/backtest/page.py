@@ -11,20 +11,19 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from language import _, retold, worded
-from language.format import count
+from language import _, retold, retold_reasons, worded
+from language.format import count, number
 from language.paper import paper_style
 from language.speech import current
 from model.scores import Estimate
 from retraining.backtest.render import (
     counts_of,
     done_words,
-    first_sentences,
     marks,
     remarks,
     score_names,
-    signed,
     summarise,
+    whole_sentences,
 )
 from retraining.backtest.run import NEVER, Backtest
 from retraining.backtest.trajectory import Step, Trajectory
@@ -111,24 +110,47 @@ def _axis(found: Backtest, name: str) -> str:
 
 
 def _trajectory_row(found: Backtest, trajectory: Trajectory) -> list[str]:
-    scores = [str(trajectory.scores[name]) if name in trajectory.scores else "" for name in score_names(found)]
-    gain = trajectory.gain.get(NEVER, {}).get(found.main)
-    return [trajectory.name, signed(gain) if gain else "", *counts_of(trajectory), f"{trajectory.n:,}", *scores]
+    scores = [_score_words(trajectory.scores.get(name)) for name in score_names(found)]
+    gain = _gain_words(trajectory.gain.get(NEVER, {}).get(found.main))
+    return [_strategy(trajectory), gain, *counts_of(trajectory), count(trajectory.n), *scores]
 
 
 def _step_row(found: Backtest, trajectory: Trajectory, step: Step) -> list[str]:
-    scores = [str(step.scores[name]) if name in step.scores else "" for name in score_names(found)]
-    told = f"{step.verdict or ''} {marks(step)}".strip()
-    return [trajectory.name, step.period, f"{step.n:,}", f"{step.clusters:,}", step.learned_from, told, *scores]
+    scores = [_score_words(step.scores.get(name)) for name in score_names(found)]
+    told = f"{_verdict_words(step)} {marks(step)}".strip()
+    return [_strategy(trajectory), step.period, count(step.n), count(step.clusters), step.learned_from, told, *scores]
+
+
+def _strategy(one: Trajectory) -> str:
+    """What it is called: a policy as its file is."""
+    known = {"naive": _("plain rule"), "never": _("never retraining"), "always": _("always retraining")}
+    return known.get(one.kind, one.name)
+
+
+def _score_words(one: Estimate | None, *, plus: bool = False) -> str:
+    if one is None:
+        return ""
+    value, low, high = (number(end, 3, signed=plus) for end in (one.value, one.low, one.high))
+    return _("{value} ({low} to {high})").format(value=value, low=low, high=high)
+
+
+def _gain_words(gain: Estimate | None) -> str:
+    return _score_words(gain, plus=True)
+
+
+def _verdict_words(step: Step) -> str:
+    said = {"quiet": _("no drift"), "alarm": _("alarm"), "undecided": _("too few to tell")}
+    return said.get(step.verdict or "", step.verdict or "")
 
 
 def _story(step: Step) -> tuple[str, str, str, tuple[str, ...]]:
     """A period of a policy: its name, drift in it, what was done after it, and why."""
+    said = _verdict_words(step)
     return (
         step.period,
-        f"{step.verdict}. {first_sentences(step.drift).rstrip('.')}.",
+        " ".join((f"{said[:1].upper()}{said[1:]}.", *map(retold, whole_sentences(step.drift)))),
         done_words(step),
-        tuple(map(retold, step.reasons)),
+        tuple(map(retold_reasons, step.reasons)),
     )
 
 
@@ -145,8 +167,8 @@ def _panels(found: Backtest, name: str) -> list[Panel]:
     panels = []
     for one in tried:
         gain = one.gain.get(NEVER, {}).get(name)
-        told = _("gained on never: {gain}").format(gain=signed(gain)) if gain else ""
-        panels.append(Panel(one.name, told, _chart(scale, name, one, never, rules)))
+        told = _("gained on never: {gain}").format(gain=_gain_words(gain)) if gain else ""
+        panels.append(Panel(_strategy(one), told, _chart(scale, name, one, never, rules)))
     return panels
 
 
@@ -188,11 +210,16 @@ def _chart(scale: _Scale, name: str, policy: Trajectory, never: Trajectory, rule
         if step.promoted
     ]
     parts.append(_rule(scale, rules))
-    ends = [f"{one.steps[-1].scores[name].value:.3g}" for one in (policy, never)]
+    ends = [_three_digits(one.steps[-1].scores[name].value) for one in (policy, never)]
     said = _("{score} of {policy} by period; in the last {own}, without retraining {never}")
-    what = escape(said.format(score=name, policy=policy.name, own=ends[0], never=ends[1]))
+    what = escape(said.format(score=name, policy=_strategy(policy), own=ends[0], never=ends[1]))
     opened = f'<svg viewBox="0 0 {CHART_WIDTH} {CHART_HEIGHT}" role="img" aria-label="{what}">'
     return Markup(f"{opened}{''.join(parts)}</svg>")  # noqa: S704 (escaped above)
+
+
+def _three_digits(value: float) -> str:
+    """So many that a reader sees a difference: 0.123, 12.3, 123."""
+    return number(value, max(0, 2 - math.floor(math.log10(abs(value)))) if value else 0)
 
 
 def _frame(scale: _Scale, steps: Sequence[Step]) -> list[str]:
@@ -203,7 +230,9 @@ def _frame(scale: _Scale, steps: Sequence[Step]) -> list[str]:
     for value in (scale.low + (scale.high - scale.low) * share for share in TICK_SHARES):
         y = scale.y(value)
         found.append(f'<path class="axis" d="M{LEFT} {y:.1f}H{CHART_WIDTH}"/>')
-        found.append(f'<text class="soft" x="{LEFT - 5}" y="{y + 4:.1f}" text-anchor="end">{value:.3g}</text>')
+        found.append(
+            f'<text class="soft" x="{LEFT - 5}" y="{y + 4:.1f}" text-anchor="end">{_three_digits(value)}</text>'
+        )
     longest = max(len(step.period) for step in steps)
     every = max(1, math.ceil((longest + 1) * 7 * len(steps) / (CHART_WIDTH - LEFT)))
     for i in range(0, len(steps), every):
@@ -234,5 +263,5 @@ def _rule(scale: _Scale, rules: Sequence[float]) -> str:
     y, sign = (14, "↑") if max(rules) > scale.high else (CHART_HEIGHT - FOOT + 6, "↓")
     broken = f"M{LEFT - 14} {y}l10 -5M{LEFT - 14} {y + 4}l10 -5"
     said = _("{sign} plain rule, off this scale: {low} to {high}")
-    told = said.format(sign=sign, low=f"{min(rules):.3g}", high=f"{max(rules):.3g}")
+    told = said.format(sign=sign, low=_three_digits(min(rules)), high=_three_digits(max(rules)))
     return f'<path class="axis" d="{broken}"/><text class="soft" x="{LEFT}" y="{y}">{told}</text>'

@@ -187,7 +187,7 @@ def reasons_table(trajectory: Trajectory) -> Table:
     for head in ("period", "drift", "what was done, and why"):
         table.add_column(head, overflow="fold")
     for step in trajectory.steps:
-        drift, done = f"{step.verdict}: {first_sentences(step.drift)}", done_words(step)
+        drift, done = f"{step.verdict}: {' '.join(whole_sentences(step.drift))}", done_words(step)
         table.add_row(step.period, drift, f"{done}: {'; '.join(step.reasons)}")
     return table
 
@@ -201,9 +201,9 @@ def done_words(step: Step) -> str:
     return _("champion stayed") if step.retrained else _("no retraining")
 
 
-def first_sentences(text: str) -> str:
+def whole_sentences(text: str) -> list[str]:
     """The first two of a summary."""
-    return ". ".join(text.split(". ")[:2])
+    return [one if one.endswith(".") else f"{one}." for one in text.split(". ")[:2]]
 
 
 def render_earliness(found: Earliness) -> tuple[RenderableType, ...]:

@@ -25,8 +25,9 @@ def draw_inside(manifest: Manifest, schema: DomainSchema) -> None:
         _("The candidates that it was chosen among"): lambda: _candidates(manifest),
     }
     chosen = manifest.scores[manifest.candidate]
+    present = schema.target_by_name.get(manifest.target.name, manifest.target)  # which may have labels by now
     if isinstance(chosen, ClassScores):
-        parts[_("Right and wrong answers")] = lambda: _confusion(chosen, manifest.target)
+        parts[_("Right and wrong answers")] = lambda: _confusion(chosen, present)
         parts[_("Can its probabilities be trusted?")] = lambda: _calibration(manifest, chosen)
     elif manifest.half_width is not None and manifest.coverage is not None:
         parts[_("How wide its ranges are")] = lambda: _range(manifest)

@@ -80,6 +80,6 @@ def _ends(name: str) -> tuple[str, str, str]:
 
 
 def _columns() -> dict[str, Any]:
-    shares = {name: share_column() for told in (_("happened"), _("flagged")) for name in _ends(told)}
+    shares = {name: share_column(digits=1) for told in (_("happened"), _("flagged")) for name in _ends(told)}
     scores = {name: number_column(digits=SCORE_DIGITS) for told in (_("AUC"), _("Brier score")) for name in _ends(told)}
-    return {_("chance told"): share_column(), **shares, **scores}
+    return {_("chance told"): share_column(digits=1), **shares, **scores}

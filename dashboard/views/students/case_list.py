@@ -43,8 +43,10 @@ def draw_cases(visit: Visit, schema: DomainSchema) -> None:
         for one in cases
     ]
     if rows:
+        drawn = [name for name in rows[0] if any(row[name] not in ("", None) for row in rows)]
+        shown = [{name: row[name] for name in drawn} for row in rows]
         show_table(
-            rows, hide_index=True, width="stretch", key="cases", column_config={_("since"): instant_column(_("since"))}
+            shown, hide_index=True, width="stretch", key="cases", column_config={_("since"): instant_column(_("since"))}
         )
     else:
         st.info(_("There is no such case."), icon=State.INFO.icon)

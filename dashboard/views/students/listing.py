@@ -354,7 +354,7 @@ def table_rows(
     noted: Mapping[str, str],
 ) -> list[Row]:
     """A row for each student."""
-    digits = decimals_of(target)
+    digits = _change_digits(target)
     rows: list[Row] = []
     for one in students:
         missing, columns = missing_of(one, schema)
@@ -377,6 +377,11 @@ def table_rows(
             "note": noted.get(one.student, ""),
         })  # fmt: skip
     return rows
+
+
+def _change_digits(target: Target) -> int:
+    """Grades move by whole ones."""
+    return 0 if target.levels else decimals_of(target)
 
 
 def shown_share(share: float | None) -> float | None:
@@ -405,10 +410,10 @@ def draw_table(rows: Sequence[Row], students: Sequence[ListedStudent], target: T
 
 def _columns(target: Target) -> dict[str, Any]:
     column, below = st.column_config, chance_title(target)
-    digits = decimals_of(target)
+    digits = _change_digits(target)
     plain_help = _("What a careful person would say without any model: the last known mark, or the average.")
     if target.levels:
-        likely: Any = column.TextColumn(_("likely grade"))
+        likely: Any = column.TextColumn(_("most likely") if target.within else _("likely grade"))
         plain: Any = column.TextColumn(_("plain rule"), help=plain_help)
     else:
         likely = number_column(_("likely mark"), digits)
