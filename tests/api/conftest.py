@@ -10,6 +10,9 @@ from retraining.examples import train_examples
 from tests.api.guarded import GROUP, ON, Guarded
 from tests.api.serving import PLAIN, SECRET, SERVE, Server
 
+SELDOM = {"GRADEWATCH_POLL_SECONDS": "0.5"}
+"""For services that live as long as all tests: looking twenty times a second they take a fifth of a core each."""
+
 ROWS = {"engagement": 200, "university": 400, "school": 200}  # enough for a signal in every target
 
 
@@ -65,7 +68,7 @@ def shared(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     """One service for all tests that only add to it."""
     folder = Path(shutil.copytree(trained, tmp_path_factory.mktemp("shared") / "installation"))
     with ExitStack() as stack:
-        yield start(stack, folder, {"GRADEWATCH_MAX_UPLOAD_MB": "1", "GRADEWATCH_MAX_ROWS": "1000"})
+        yield start(stack, folder, {"GRADEWATCH_MAX_UPLOAD_MB": "1", "GRADEWATCH_MAX_ROWS": "1000", **SELDOM})
 
 
 @pytest.fixture
@@ -86,7 +89,7 @@ def serve_plain(installation: Path) -> Iterator[Callable[..., Server]]:
 def guarded(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
     folder = Path(shutil.copytree(trained, tmp_path_factory.mktemp("guarded") / "installation"))
     with ExitStack() as stack:
-        yield Guarded(start(stack, folder, ON))
+        yield Guarded(start(stack, folder, ON | SELDOM))
 
 
 @pytest.fixture(scope="session")
