@@ -71,9 +71,9 @@ def _follow(visit: Visit, schema: DomainSchema, target: Target) -> None:
 def _draw(kept: KeptEarliness, schema: DomainSchema, target: Target) -> None:
     found = kept.found
     stages = [(stage_name(schema, one.stage), one) for one in found.stages]
-    for sentence in early_sentences(found, schema):
+    for sentence in early_sentences(found, schema, target):
         st.markdown(f"- {sentence}")
-    rows = stage_rows(stages)
+    rows = stage_rows(stages, target)
     n = count(sum(one.n for one in found.stages))
     draw(
         figures.early_misses(stages, found.unit),
@@ -86,8 +86,12 @@ def _draw(kept: KeptEarliness, schema: DomainSchema, target: Target) -> None:
         first = share(SHARE_PUT_FIRST)
         draw(
             figures.early_hits(stages),
-            title=_("Of the {share} put first, the share that failed ({n} answers)").format(share=first, n=n),
-            alternative=_("Share that failed of those put first by the model and by the plain rule, and of all."),
+            title=(
+                _("Of the {share} put first, the share that came to an event ({n} answers)")
+                if target.within
+                else _("Of the {share} put first, the share that failed ({n} answers)")
+            ).format(share=first, n=n),
+            alternative=_("That share of those put first by the model and by the plain rule, and of all."),
             table=rows,
             key="earliness hits",
         )
@@ -103,7 +107,7 @@ def stage_name(schema: DomainSchema, stage: str) -> str:
     return capital(moment_name(schema, stage)) if stage in schema.moments else stage
 
 
-def early_sentences(found: Earliness, schema: DomainSchema) -> Iterator[str]:
+def early_sentences(found: Earliness, schema: DomainSchema, target: Target) -> Iterator[str]:
     """From when on, and how long before."""
     if found.trusted_from is None:
         yield _("Nowhere was it credibly better than the plain rule until the end.")
@@ -112,14 +116,22 @@ def early_sentences(found: Earliness, schema: DomainSchema) -> Iterator[str]:
         yield _("Credibly better than the plain rule from here on: {stage}.").format(stage=name)
     for who, lead in ((_("the model"), found.lead), (_("the plain rule"), found.naive_lead)):
         if lead is not None:
-            yield _lead_words(who, lead)
+            yield _lead_words(who, lead, event=bool(target.within))
 
 
-def _lead_words(who: str, lead: Lead) -> str:
-    said = ngettext(
-        "Of {n} student who failed, {who} put {found} first in time.",
-        "Of {n} students who failed, {who} put {found} first in time.",
-        lead.failed,
+def _lead_words(who: str, lead: Lead, *, event: bool) -> str:
+    said = (
+        ngettext(
+            "Of {n} student who came to an event, {who} put {found} first in time.",
+            "Of {n} students who came to an event, {who} put {found} first in time.",
+            lead.failed,
+        )
+        if event
+        else ngettext(
+            "Of {n} student who failed, {who} put {found} first in time.",
+            "Of {n} students who failed, {who} put {found} first in time.",
+            lead.failed,
+        )
     ).format(n=count(lead.failed), who=who, found=count(lead.found))
     if lead.weeks is None:
         return said
@@ -127,7 +139,7 @@ def _lead_words(who: str, lead: Lead) -> str:
     return weeks.format(said=said, weeks=number(lead.weeks, 1))
 
 
-def stage_rows(stages: Sequence[tuple[str, EarlyStage]]) -> list[dict[str, object]]:
+def stage_rows(stages: Sequence[tuple[str, EarlyStage]], target: Target) -> list[dict[str, object]]:
     """The stages as a table, numbers as numbers."""
     return [
         {
@@ -138,7 +150,7 @@ def stage_rows(stages: Sequence[tuple[str, EarlyStage]]) -> list[dict[str, objec
             _("smaller by"): one.gain.value,
             _("from"): one.gain.low,
             _("to"): one.gain.high,
-            _("failed"): one.base,
+            _("came to an event") if target.within else _("failed"): one.base,
             _("of the first"): one.precision[0] if one.precision else None,
             _("of the rule's first"): one.naive_precision[0] if one.naive_precision else None,
             _("chance too high by"): one.gap,

@@ -60,8 +60,9 @@ def draw_quadrants(found: Results, target: Target) -> None:
     counts = found.fairness.quadrants
     if counts is None:
         return
+    event = bool(target.within)
     table: list[Row] = [
-        {_("warned of"): said, _("failed"): failed, _("answers"): n}
+        {_("warned of"): said, _("came to an event") if event else _("failed"): failed, _("answers"): n}
         for said, failed, n in (
             (_("yes"), _("yes"), counts.warned_failed),
             (_("yes"), _("no"), counts.warned_passed),
@@ -73,21 +74,21 @@ def draw_quadrants(found: Results, target: Target) -> None:
     for cell, (label, n) in zip(
         cells,
         (
-            (_("Warned and failed"), counts.warned_failed),
-            (_("Warned and passed"), counts.warned_passed),
-            (_("Not warned and failed"), counts.unwarned_failed),
-            (_("Not warned and passed"), counts.unwarned_passed),
+            (_("Warned, event came") if event else _("Warned and failed"), counts.warned_failed),
+            (_("Warned, none came") if event else _("Warned and passed"), counts.warned_passed),
+            (_("Not warned, event came") if event else _("Not warned and failed"), counts.unwarned_failed),
+            (_("Not warned, none came") if event else _("Not warned and passed"), counts.unwarned_passed),
         ),
         strict=True,
     ):
         cell.metric(label, count(n), border=True)
     if not found.cells:
-        st.markdown(f"**{quadrants_title(found.fairness)}**")
+        st.markdown(f"**{quadrants_title(found.fairness, event=event)}**")
         show_table(table, hide_index=True)
         return
     draw(
         figures.answers(found.cells, target, with_mark=found.fairness.top is None),
-        title=quadrants_title(found.fairness),
+        title=quadrants_title(found.fairness, event=event),
         alternative=_(
             "Answers against outcomes: on the dotted line both agree; dashed, the pass mark. The larger a dot, the "
             "more answers."

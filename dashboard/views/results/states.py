@@ -179,13 +179,15 @@ def verdict_words(verdict: WeekVerdict) -> str:
     }[verdict]
 
 
-def quadrants_title(found: Fairness) -> str:
-    """What the four counts say."""
+def quadrants_title(found: Fairness, *, event: bool) -> str:
+    """What the four counts say. event: of whoever came to one, where others fail."""
     counts = found.quadrants
     if counts is None:
         return ""
     failed, warned = counts.warned_failed + counts.unwarned_failed, counts.warned_failed + counts.warned_passed
     said = _("Of {failed} who failed, {found} had been warned of; of {warned} warnings, {wrongly} were false alarms")
+    if event:
+        said = _("Of {failed} events, {found} had been warned of; of {warned} warnings, {wrongly} were false alarms")
     return said.format(
         failed=count(failed),
         found=count(counts.warned_failed),
