@@ -59,14 +59,14 @@ def key(server: Server, role: Role) -> str:
     return f"Authorization: Bearer {text}"
 
 
-@pytest.mark.timeout(3600 if EXAMPLES else 300)
+@pytest.mark.timeout(3600 if EXAMPLES else 600)
 def test_the_service_does_what_its_page_says(serve: Callable[..., Server], tmp_path: Path) -> None:
     server = serve(**SETTINGS)
     assert findings(server, tmp_path) == ""
     assert "request failed" not in server.words()
 
 
-@pytest.mark.timeout(3600 if EXAMPLES else 300)
+@pytest.mark.timeout(3600 if EXAMPLES else 600)
 @pytest.mark.parametrize("role", ["admin", "teacher"] if EXAMPLES == 0 else ["viewer", "teacher", "analyst", "admin"])
 def test_it_does_so_too_where_callers_must_say_who_they_are(
     serve: Callable[..., Server], tmp_path: Path, role: Role
