@@ -124,7 +124,7 @@ def _parts(rows: _Rows, names: NDArray[np.str_]) -> tuple[RiskFigures, ...]:
     told = tellable([len(np.unique(part.student)) for part in parts])
     found = [_figures(str(name), part, told=one) for name, part, one in zip(known, parts, told, strict=True)]
     tested = [one for one in found if one.p is not None]
-    fair = dict(zip((one.name for one in tested), adjust([one.p or 0.0 for one in tested]), strict=True))
+    fair = dict(zip((one.name for one in tested), adjust([one.p or 0.0 for one in tested]).tolist(), strict=True))
     return tuple(_judged(one, fair.get(one.name)) for one in found if one.name)
 
 

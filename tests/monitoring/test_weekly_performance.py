@@ -1,5 +1,6 @@
 """Chances beside what happened by week, school and grade: what AUC cannot see is seen, and nobody is given away."""
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -48,6 +49,7 @@ def measured(found: EvidenceColumns, **asked: object) -> WeeklyPerformance:
 
 def test_marks_that_become_kinder_are_seen_by_mean_chance_beside_rate_and_not_by_auc() -> None:
     found = measured(evidence(1_500, 12, kinder_from=6))
+    assert msgspec.convert(msgspec.json.decode(msgspec.json.encode(found)), WeeklyPerformance) == found
     before, after = found.weeks[:6], found.weeks[6:]
     assert {one.verdict for one in before} == {"as said"}
     assert {one.verdict for one in after} == {"too low"}
