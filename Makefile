@@ -70,9 +70,9 @@ demo-check: $(VENV)/.dev
 torch: $(VENV)/.run
 	@$(INSTALL) torch==2.13.0
 
-# The recurrent network, trained for real, small: a minute.
+# The recurrent network, trained for real, small, and a school year in which it competes: some minutes.
 temporal-test: $(VENV)/.dev torch
-	$(BIN)/pytest tests/training/test_temporal.py
+	$(BIN)/pytest tests/training/test_temporal.py tests/flows/test_school_year.py
 
 # TabICL stands beside it, for the same reason.
 tabicl: torch
