@@ -6,8 +6,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 
 from access.required_reading import note_read
 from access.roles import Forbidden
-from api.fast.parameters import BadQueryParameter
-from api.routes.dependencies import CurrentState, Instant, at_utc, needs, principal_of, schema_of
+from api.routes.dependencies import CurrentState, Instant, at_utc, needs, principal_of, schema_of, target_of
 from api.routes.openapi import answers
 from api.routes.students import which_of
 from api.schemas import ChangeReports, respond
@@ -36,8 +35,7 @@ def changes(
     warn of, or left it, by these and by another policy; or what a model would change, which whoever promotes one by
     hand has to have read. Every part is exact: models of then and of now are asked again, and nothing is logged."""
     schema, store = schema_of(state, domain), state.workspace.store
-    if target is not None and target not in schema.target_by_name:
-        raise BadQueryParameter(f"target is one of {', '.join(schema.target_by_name)}")
+    target_of(schema, target)
     model = None if version is None else find_model(store, version, domain)
     about = schema.target_by_name[model.target if model else target or schema.targets[0].name]
     begun = at_utc(from_) or now() - A_WEEK

@@ -56,12 +56,18 @@ def schema_of(state: ServiceState, domain: str) -> DomainSchema:
     return state.predictions.schema(domain)
 
 
+def target_of(schema: DomainSchema, target: str | None) -> str | None:
+    """The one that a request means, None for the usual one. Raises BadQueryParameter."""
+    if target is not None and target not in schema.target_by_name:
+        raise BadQueryParameter(f"target {target!r:.80} is none of {', '.join(schema.target_by_name)}")
+    return target
+
+
 def keys_of(schema: DomainSchema, target: str | None, moment: str | None, task: TaskKind = "both") -> list[ChampionKey]:
     """The champions that a request means: one, those of a target, a moment or a task, or all. Raises
     BadQueryParameter."""
     moment_of(schema, moment)
-    if target is not None and target not in schema.target_by_name:
-        raise BadQueryParameter(f"target {target!r:.80} is none of {', '.join(schema.target_by_name)}")
+    target_of(schema, target)
     targets = [name for name in schema.targets_of(task) if target in (None, name)]
     if not targets:
         there = ", ".join(schema.targets_of(task)) or "none"

@@ -4,9 +4,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from api.fast.parameters import BadQueryParameter
 from api.jobs import done, idempotency_key, status_of_job
-from api.routes.dependencies import CurrentState, Later, NotFound, needs, principal_of, schema_of
+from api.routes.dependencies import CurrentState, Later, NotFound, needs, principal_of, schema_of, target_of
 from api.routes.openapi import answers, takes
 from api.routes.uploads import read_command
 from api.schemas import FindEarliness, JobStatus, respond
@@ -51,6 +50,4 @@ async def find_earliness(domain: str, request: Request, state: CurrentState, lat
 
 
 def _target(schema: DomainSchema, name: str | None) -> str:
-    if name is not None and name not in schema.target_by_name:
-        raise BadQueryParameter(f"target is one of {', '.join(schema.target_by_name)}")
-    return name or schema.targets[0].name
+    return target_of(schema, name) or schema.targets[0].name

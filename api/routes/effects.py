@@ -5,8 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from access.roles import require
-from api.fast.parameters import BadQueryParameter
-from api.routes.dependencies import CurrentState, Instant, at_utc, groups_of, needs, principal_of, schema_of
+from api.routes.dependencies import CurrentState, Instant, at_utc, groups_of, needs, principal_of, schema_of, target_of
 from api.routes.openapi import answers
 from api.schemas import respond
 from monitoring.at_risk import ranked_target
@@ -31,7 +30,6 @@ def effects(
     if kind is not None or since is not None:  # two choices that differ by one student would tell of that one
         require(principal_of(request), "read", domain)
     schema = schema_of(state, domain)
-    if target is not None and target not in schema.target_by_name:
-        raise BadQueryParameter(f"target is one of {', '.join(schema.target_by_name)}")
+    target_of(schema, target)
     about, groups = ranked_target(schema, target), groups_of(request)
     return respond(report_effects(state.workspace.store, schema, about, since=at_utc(since), kind=kind, groups=groups))

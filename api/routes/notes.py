@@ -11,7 +11,6 @@ from advice.case_files import TakenSteps
 from advice.case_steps import CaseStep, NewStep, Stage
 from advice.cases import CaseList, StudentCase, Writer, case_of, list_cases, take_step
 from advice.positions import Place
-from api.fast.parameters import BadQueryParameter
 from api.jobs import done, idempotency_key
 from api.request.body import MEGABYTE
 from api.routes.dependencies import (
@@ -24,6 +23,7 @@ from api.routes.dependencies import (
     pseudonym_of,
     schema_of,
     service_state,
+    target_of,
 )
 from api.routes.openapi import answers, takes, takes_file
 from api.routes.uploads import OfSheet, WithoutBadRows, read_command, read_uploads, rules_of
@@ -62,8 +62,7 @@ async def note_step(domain: str, student: Student, request: Request) -> Response
 def _take(request: Request, domain: str, student: str, wanted: TakeStep) -> CaseStep:
     state, place = service_state(request), None
     schema = schema_of(state, domain)
-    if wanted.target is not None and wanted.target not in schema.target_by_name:
-        raise BadQueryParameter(f"target is one of {', '.join(schema.target_by_name)}")
+    target_of(schema, wanted.target)
     if wanted.group is not None:
         require_groups(principal_of(request), [wanted.group])
         place = Place(wanted.group, wanted.period)

@@ -8,7 +8,6 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from access.roles import require_groups
 from advice.advise import Advice, advise, advise_student
 from advice.positions import Place
-from api.fast.parameters import BadQueryParameter
 from api.routes.dependencies import (
     HEX,
     CurrentState,
@@ -21,6 +20,7 @@ from api.routes.dependencies import (
     principal_of,
     pseudonym_of,
     schema_of,
+    target_of,
 )
 from api.routes.openapi import answers
 from api.schemas import respond
@@ -66,8 +66,7 @@ def students(
 ) -> Response:
     """The newest answer of each student, in each group and period, the likeliest to end below the pass mark first."""
     schema, target = schema_of(state, domain), ranked.target
-    if target is not None and target not in schema.target_by_name:
-        raise BadQueryParameter(f"target is one of {', '.join(schema.target_by_name)}")
+    target_of(schema, target)
     least, after, limit = ranked.at_least, ranked.after, ranked.top_k
     store, sees_all = state.workspace.store, groups_of(request) is None
     paged: dict[str, Any] = {"least": least, "after": after, "limit": limit, "warned": ranked.warned}
