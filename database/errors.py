@@ -27,6 +27,12 @@ class Damaged(GradewatchError):
     category = Category.DAMAGED
 
 
+class LogHasNoMonths(GradewatchError):
+    """The log of predictions is not on PostgreSQL, where alone it is parted into months."""
+
+    category = Category.MISUSED
+
+
 class LostJob(GradewatchError):
     """A job that somebody else holds by now, or whose lease has run out: whoever held it may write nothing more."""
 

@@ -1,6 +1,9 @@
 """The one place that chooses which store, by URL. Below it nobody asks which one it is."""
 
+from database.errors import LogHasNoMonths
 from database.store import Durability, RecordStore
+
+POSTGRES = ("postgresql", "postgres")
 
 
 def open_store(url: str, *, pool_size: int = 10, durability: Durability = "normal") -> RecordStore:
@@ -11,12 +14,12 @@ def open_store(url: str, *, pool_size: int = 10, durability: Durability = "norma
     StoreUnavailable when it cannot be reached, ValueError when the scheme is unknown, and MissingExtra
     when the driver is not installed.
     """
-    scheme = url.split(":", 1)[0].split("+", 1)[0]
+    scheme = _scheme(url)
     if scheme == "mongodb":
         from database.mongo import open_mongo
 
         return open_mongo(url, pool_size=pool_size)
-    if scheme in ("sqlite", "postgresql", "postgres"):
+    if scheme in ("sqlite", *POSTGRES):
         from database.sql import open_sql
 
         return open_sql(url, pool_size=pool_size, durability=durability)
@@ -25,9 +28,9 @@ def open_store(url: str, *, pool_size: int = 10, durability: Durability = "norma
 
 def part_log(url: str) -> bool:
     """Bring the log of predictions at a PostgreSQL URL into months while all work goes on; False where it is already.
-    Raises ValueError for other databases, StoreUnavailable where somebody reads it for long just now."""
-    if url.split(":", 1)[0].split("+", 1)[0] not in ("postgresql", "postgres"):
-        raise ValueError("only a log on PostgreSQL is parted into months")
+    Raises LogHasNoMonths for other databases, StoreUnavailable where somebody reads it for long just now."""
+    if _scheme(url) not in POSTGRES:
+        raise LogHasNoMonths("only a log of predictions on PostgreSQL is in months; there is nothing to be done here")
     from database.sql import part_log_at
 
     return part_log_at(url)
@@ -35,8 +38,12 @@ def part_log(url: str) -> bool:
 
 def is_log_whole(url: str) -> bool:
     """Whether a log on PostgreSQL still waits for `part_log`."""
-    if url.split(":", 1)[0].split("+", 1)[0] not in ("postgresql", "postgres"):
+    if _scheme(url) not in POSTGRES:
         return False
     from database.sql import is_log_whole_at
 
     return is_log_whole_at(url)
+
+
+def _scheme(url: str) -> str:
+    return url.split(":", 1)[0].split("+", 1)[0]

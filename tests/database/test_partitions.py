@@ -170,6 +170,9 @@ def test_a_large_log_is_parted_by_a_command_while_predictions_go_on(
     assert parts_in(postgres_url) == ["before"]
     again = run_command(tmp_path, "database", "partition", **settings)
     assert "is in months already" in again.stdout
+    other = run_command(tmp_path, "database", "partition")
+    assert (other.returncode > 0, "only a log of predictions on PostgreSQL" in other.stderr) == (True, True)
+    assert "Traceback" not in other.stderr
     with connected(postgres_url) as connection:
         left = sa.text("SELECT count(*) FROM pg_constraint WHERE conname LIKE '%_until'")
         assert connection.execute(left).scalar_one() == 0, "which would refuse predictions one day"
