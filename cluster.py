@@ -97,7 +97,7 @@ def _connected(address: str) -> Iterator[Any]:
 
 
 class _Sent(NamedTuple):
-    """A part on its way, and the workers that there were when it was sent."""
+    """A part on its way, and the workers that there were before it was sent and what it shares with others was."""
 
     part: Any
     future: Any
@@ -110,15 +110,15 @@ class _Workers:
     def __init__(self, client: Any, function: Callable[..., Any], shared: Any) -> None:
         self._client, self._function, self._shared = client, function, shared
         self._run, self._count, self._wanted = uuid4().hex, 0, versions()
-        self._held = self._hold()
+        self._hold(self._there())
 
     def send(self, part: Any) -> _Sent:
-        key, there = f"part {self._count} {self._run}", self._there()
+        key = f"part {self._count} {self._run}"
         self._count += 1
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="Sending large graph")  # parts are the data themselves
             sent = self._client.submit(_work, self._function, self._held, part, self._wanted, key=key, retries=RETRIES)
-        return _Sent(part, sent, there)
+        return _Sent(part, sent, self._before)
 
     def result(self, sent: _Sent) -> Any:
         """What came of it, however often it has to be sent. Dask does a part again whose worker ended, and now and
@@ -136,13 +136,15 @@ class _Workers:
             except TimeoutError:
                 if sent.future.status == "error":
                     raise  # the function's own
-            if sent.workers != self._there():
-                self._held = self._hold()
+            if sent.workers != (there := self._there()):
+                self._hold(there)
                 sent = self.send(sent.part)
 
-    def _hold(self) -> Any:
-        """What all parts share, on the workers; done again where its worker dies."""
-        return self._client.submit(_itself, self._shared, pure=False, retries=RETRIES)
+    def _hold(self, there: frozenset[str]) -> None:
+        """Put what all parts share on the workers; done again where its worker dies. there: the workers before it: one
+        that comes or goes while it is put down is a change after it, for this may lie behind a part that never ends."""
+        self._held = self._client.submit(_itself, self._shared, pure=False, retries=RETRIES)
+        self._before = there
 
     def threads(self) -> int:
         """Of all workers that there are; at least 1."""
