@@ -102,11 +102,10 @@ def _follow_address() -> dict[str, str]:
 def _write_address() -> None:
     """What the controls of this page say, and nothing of others."""
     chosen = st.session_state[WRITTEN] = {key: value for key, value in st.session_state[WRITTEN].items() if value}
-    for key in ADDRESS_KEYS:
-        if key not in chosen:
-            st.query_params.pop(key, None)
-        elif st.query_params.get(key) != chosen[key]:
-            st.query_params[key] = chosen[key]
+    found = st.query_params.to_dict()
+    wanted = {key: value for key, value in found.items() if key not in ADDRESS_KEYS or key in chosen} | chosen
+    if wanted != found:
+        st.query_params.from_dict(wanted)  # all at once: each that is set alone is a step on the way back
 
 
 def _choose(key: str, label: str, options: Sequence[str], usual: str, told: Callable[[str], str], help: str) -> str:
@@ -302,9 +301,10 @@ def visitor_speech() -> Speech:
 
 
 def script() -> str:
-    """What the browser does itself: it fits a page to paper, and writes numbers and times of tables as the sentences
-    around them are written, where it would have asked what its user reads and a setting decided otherwise."""
-    written, told = current().locale.replace("_", "-"), ON_PAPER.replace("PAPER_PIXELS", str(PAPER_PIXELS))
+    """What the browser does itself: it fits a page to paper, keeps the way back to one step a page, and writes numbers
+    and times of tables as the sentences around them are written, where it would have asked what its user reads and a
+    setting decided otherwise."""
+    written, told = current().locale.replace("_", "-"), ON_PAPER.replace("PAPER_PIXELS", str(PAPER_PIXELS)) + WAY_BACK
     if written != (st.context.locale or ""):
         told += f'Object.defineProperty(navigator, "languages", {{value: ["{written}"], configurable: true}});'
     return f"<script>{told}</script>"
@@ -345,6 +345,24 @@ window.onbeforeprint = () => {
 };
 """
 """Figures and tables are drawn for a screen, and made as small as paper is."""
+
+WAY_BACK = """
+if (!window.gradewatchWayBack) {
+  let untouched = true;
+  const push = history.pushState.bind(history), touched = () => { untouched = false; };
+  for (const touch of ["pointerdown", "keydown"]) addEventListener(touch, touched, true);
+  addEventListener("popstate", () => { untouched = true; }, true);
+  history.pushState = (state, title, url) => {
+    const samePage = new URL(url ?? location, location).pathname === location.pathname;
+    if (samePage && untouched) return history.replaceState(state, title, url);
+    untouched ||= !samePage;
+    return push(state, title, url);
+  };
+  window.gradewatchWayBack = true;
+}
+"""
+"""Streamlit makes a step of each change of the address. What a page adds by itself before anybody has touched it is
+none: on the way back it would lead to the same page again."""
 
 STYLE = """
 @page { size: landscape; margin: 12mm; }

@@ -63,10 +63,13 @@ def test_what_is_chosen_goes_along_from_page_to_page_and_comes_back(address: str
     page.wait_for_url("**/activity?domain=medal*")
     page.reload()
     page.get_by_role("heading", level=1).wait_for()
+    page.locator('[data-test-script-state="notRunning"]').wait_for()
+    steps = page.evaluate("history.length")
     page.get_by_role("link", name="Models").click()
     page.wait_for_url("**/models?domain=medal*")
     page.wait_for_function("document.title == 'Models – Sports medal – Gradewatch'")
     page.locator('[data-test-script-state="notRunning"]').wait_for()
+    assert page.evaluate("history.length") == steps + 1  # what Models adds to its address is no step of its own
     page.go_back()
     page.wait_for_url("**/activity?domain=medal*")
     page.wait_for_function("document.title == 'Activity – Sports medal – Gradewatch'")
