@@ -26,7 +26,7 @@ AnswerMoment = Annotated[
 Since = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Only predictions from this day on (UTC).")]
 WarnedOf = Annotated[
     int | None,
-    typer.Option("--top", min=1, help="Warn of the so many likeliest to fail, instead of by the warning policy."),
+    typer.Option("--top", min=1, help="Warn of so many, the largest chances first, instead of by the warning policy."),
 ]
 Every = Annotated[str | None, typer.Option(help="How often: 12h, 1d (the default), 3w; in UTC, since 1970.")]
 At = Annotated[str | None, typer.Option(help="Daily at this time, UTC: 06:00.")]

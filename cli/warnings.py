@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from monitoring.warning_policy import WarningPolicy
 
 OneTarget = Annotated[str | None, typer.Option("--target", help="About this one; the first with a pass mark if none.")]
-Threshold = Annotated[float, typer.Option(min=0.0, max=1.0, help="The least chance of ending below the pass mark.")]
+Threshold = Annotated[
+    float, typer.Option(min=0.0, max=1.0, help="The least chance of ending below the pass mark, or of an event.")
+]
 Capacity = Annotated[int | None, typer.Option(min=1, help="Of each group at most so many, the likeliest.")]
 Ties = Annotated[
     Literal["in", "out", "older"],
@@ -63,7 +65,7 @@ def warnings_list(
     period: Period = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the list as JSON.")] = False,
 ) -> None:
-    """List whom the policy in use warns of by the newest answers, the likeliest to fail first, under pseudonyms."""
+    """List whom the policy in use warns of by the newest answers, the largest chances first, under pseudonyms."""
     from access.journal import note
     from database.newest import Which
     from monitoring.at_risk import ranked_target
@@ -97,8 +99,8 @@ def warnings_preview(
     period: Period = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
 ) -> None:
-    """Say what a policy would change: how many come in and go, and how many of them are likely to fail, for each group,
-    beside the policy in use and the plain rule. Nothing is changed."""
+    """Say what a policy would change: how many come in and go, how many of them are likely to fail (or to come to an
+    event), for each group, beside the policy in use and the plain rule. Nothing is changed."""
     from access.journal import note
     from database.newest import Which
     from monitoring.at_risk import ranked_target

@@ -171,6 +171,7 @@ KEPT_FORMS = (
     "students'",
     "students with {found} would get worse by {gain} ({n} rows)",
     "of the students with {found} who failed, {share} fewer would be warned of ({n} rows)",
+    "of the students with {found} who came to an event, {share} fewer would be warned of ({n} rows)",
     "not enough data: {n} rows in {all} clusters that neither model has seen; {most} rows in 2 clusters are the least",
     "not enough data: {n} rows in {all} clusters that neither model has seen, which count as {now} (a student, and "
     "equal rows, once); {most} rows in 2 clusters are the least",

@@ -44,7 +44,8 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True):
     back since. training: how it did on the rows held out in its training; contest: on rows that neither it nor another
     version had seen, None where it was in none; groups: the gain of each slice of students in that contest, which is
     the challenger's. half_width: with `coverage` as share, how far an outcome may be from the answer. ranges: of what
-    it has seen. missing: how it did on rows that lacked what it rests on.
+    it has seen. missing: how it did on rows that lacked what it rests on. event: whether the target is when an event
+    comes, so that nobody fails.
     """
 
     version: str
@@ -66,6 +67,7 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True):
     training: VersionStanding
     contest: VersionStanding | None
     groups: tuple[SliceGain, ...]
+    event: bool
     coverage: float | None
     half_width: float | None
     leaning: Leaning
@@ -134,6 +136,7 @@ def make_card(
         training=standing_of(manifest, model.version, (), None),
         contest=contest if judged else None,
         groups=judged.slices if judged else (),
+        event=manifest.target.is_event,
         coverage=manifest.coverage,
         half_width=manifest.half_width,
         leaning=leaning_of(manifest.importance),

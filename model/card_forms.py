@@ -11,6 +11,7 @@ import msgspec
 
 from errors import Category, GradewatchError
 from language import _, ngettext, retold, worded
+from language.ending_words import ending_words
 from language.format import count, day, number, share
 from language.speech import SOURCE_LANGUAGE, current
 from model.bundle import EXAMPLES
@@ -123,10 +124,7 @@ def _groups(card: ModelCard) -> list[str]:
             "n": count(part.gain.n),
         }
         if part.about == "found":
-            said = _(
-                "{who}: of those who failed, {mean} warned of by the challenger, at least {low} ({level} bound, "
-                "{n} rows)"
-            )
+            said = ending_words(event=card.event).in_contest
             mean, low = _signed_share(part.gain.mean), _signed_share(part.gain.lower)
         else:
             said = _("{who}: {mean} in favour of the challenger, at least {low} ({level} bound, {n} rows)")

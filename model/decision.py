@@ -10,6 +10,7 @@ from typing import Any, Literal
 import msgspec
 
 from database.records import DecisionRecord
+from language.ending_words import plain_ending_words
 from model.scores import Estimate, PairedGain
 
 Verdict = Literal["promote", "shadow", "keep"]
@@ -71,14 +72,12 @@ class SliceGain(msgspec.Struct, frozen=True, kw_only=True):
     about: Literal["miss", "found"] = "miss"
 
 
-def told_of_slice(part: SliceGain) -> str:
-    """A slice that would get worse, in words."""
+def told_of_slice(part: SliceGain, *, event: bool) -> str:
+    """A slice that would get worse, in words. event: whether one comes to students, where others fail."""
     who = f"{part.column.lstrip('_')} = {part.value}"
     if part.about == "found":
-        return (
-            f"of the students with {who} who failed, {-part.gain.mean:.0%} fewer would be warned of "
-            f"({part.gain.n} rows)"
-        )
+        who = f"{who} {plain_ending_words(event=event).who}"
+        return f"of the students with {who}, {-part.gain.mean:.0%} fewer would be warned of ({part.gain.n} rows)"
     return f"students with {who} would get worse by {-part.gain.mean:.4g} ({part.gain.n} rows)"
 
 
@@ -97,7 +96,7 @@ def confined(record: DecisionRecord, groups: Collection[str] | None) -> Decision
         return record
     slices = decision_of(record).slices
     own = own_slices(slices, groups)
-    hidden = {told_of_slice(one) for one in slices if one not in own}
+    hidden = {told_of_slice(one, event=event) for one in slices if one not in own for event in (False, True)}
     reasons = [one for one in record.document.get("reasons", ()) if one not in hidden]
     document = {**record.document, "slices": msgspec.to_builtins(own), "reasons": reasons}
     return msgspec.structs.replace(record, document=document)

@@ -126,7 +126,7 @@ def at_risk(  # noqa: PLR0913 - each is a choice of a page of the list
         policy=str(lists.warnings.policy),
         paused=str(lists.warnings.paused) if lists.warnings.paused else None,
         next=listed.next.prediction if listed.next else None,
-        warning=chances_warning(store, schema.name, wanted.name) if sees_all else None,
+        warning=chances_warning(store, schema.name, wanted.name, event=wanted.is_event) if sees_all else None,
         behind=store.newest_behind() > MOST_IN_PASSING,
     )
 

@@ -11,6 +11,7 @@ from database.errors import Conflict
 from database.read_only import ReadOnly
 from database.records import Document
 from database.store import Documents
+from language.ending_words import plain_ending_words
 from monitoring.feedback import Feedback, PassChance
 
 CHANCES_KIND = "chances"
@@ -48,15 +49,16 @@ def known_chances(store: Documents, domain: str, target: str) -> FoundChances | 
     return None if kept is None else msgspec.convert(kept.body, FoundChances)
 
 
-def chances_warning(store: Documents, domain: str, target: str) -> str | None:
+def chances_warning(store: Documents, domain: str, target: str, *, event: bool) -> str | None:
     """A sentence where feedback found chances off by more than chance explains."""
     known = known_chances(store, domain, target)
     if known is None or known.found.kept:
         return None
     found, gap = known.found, known.found.gap
     off = "more ended" if gap.high < 0 else "fewer ended" if gap.low > 0 else "not as many of each tenth ended"
+    where = plain_ending_words(event=event).expected
     return (
-        f"{off} below the pass mark than chances said, by feedback of {known.at:%Y-%m-%d}: of {found.n:,} answers "
+        f"{off} {where} than chances said, by feedback of {known.at:%Y-%m-%d}: of {found.n:,} answers "
         f"since {known.since:%Y-%m-%d} {found.said:.0%} were said and {found.happened:.0%} happened "
         f"[difference {gap.low:+.0%} to {gap.high:+.0%}]"
     )

@@ -49,7 +49,8 @@ class Lead(msgspec.Struct, frozen=True, kw_only=True):
 class Earliness(msgspec.Struct, frozen=True, kw_only=True):
     """learned_from: the periods of the models; judged: the one after. stages: in their order. trusted_from: the first
     one from which on the model is credibly better than the plain rule at every one. lead, naive_lead: of weeks.
-    left_out: moments at which no model could be trained, with why."""
+    left_out: moments at which no model could be trained, with why. event: whether "failed" is said of whoever an event
+    came to."""
 
     domain: str
     target: str
@@ -61,6 +62,7 @@ class Earliness(msgspec.Struct, frozen=True, kw_only=True):
     lead: Lead | None = None
     naive_lead: Lead | None = None
     left_out: tuple[str, ...] = ()
+    event: bool = False
 
 
 class KeptEarliness(msgspec.Struct, frozen=True, kw_only=True):

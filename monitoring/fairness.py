@@ -114,9 +114,10 @@ class Quadrants(msgspec.Struct, frozen=True, kw_only=True):
 class Fairness(msgspec.Struct, frozen=True, kw_only=True):
     """The answers about one target at one moment, at the threshold in use.
 
-    pass_mark: of the target; None: nobody fails, and only misses are told. top: so many answers, the likeliest to fail,
-    are warned of; None: those that give the warning policy, `policy` in words, cause. whole: all of them. cuts: columns
-    that make two groups or more.
+    pass_mark: of the target; None: nobody fails, and only misses are told. event: whether "failed" is said of whoever
+    an event came to, since the target says when one comes. top: so many answers, the likeliest to fail, are warned of;
+    None: those that give the warning policy, `policy` in words, cause. whole: all of them. cuts: columns that make two
+    groups or more.
     """
 
     target: str
@@ -128,6 +129,7 @@ class Fairness(msgspec.Struct, frozen=True, kw_only=True):
     whole: GroupTreatment
     quadrants: Quadrants | None
     cuts: tuple[FairnessCut, ...]
+    event: bool = False
 
 
 def judge_fairness(
@@ -159,6 +161,7 @@ def judge_fairness(
         whole=all_of_them,
         quadrants=_quadrants(known, asked) if all_of_them.n is not None else None,
         cuts=tuple(FairnessCut(by=one.by, groups=found) for one, found in zip(cuts, judged, strict=True)),
+        event=target.is_event,
     )
 
 

@@ -82,7 +82,7 @@ class FeedbackPart(msgspec.Struct, frozen=True, kw_only=True):
 
 class TargetFeedback(msgspec.Struct, frozen=True, kw_only=True):
     """One target: all answers with an outcome, then parts of them. unanswered: rows that were given none; left_out:
-    pairs that are no evidence, by reason."""
+    pairs that are no evidence, by reason. event: whether below the pass mark is where an event comes."""
 
     target: str
     unit: str
@@ -90,6 +90,7 @@ class TargetFeedback(msgspec.Struct, frozen=True, kw_only=True):
     parts: tuple[FeedbackPart, ...]
     unanswered: int = 0
     left_out: LeftOut = LeftOut()
+    event: bool = False
 
 
 class Feedback(msgspec.Struct, frozen=True, kw_only=True):
@@ -145,6 +146,7 @@ def _of_target(target: Target, pairs: Sequence[Pair], left_out: LeftOut, fewest:
         parts=tuple(parts),
         unanswered=len(given) - len(answered),
         left_out=left_out,
+        event=target.is_event,
     )
 
 

@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from drift.sentences import describe_change, describe_expected
+from language.ending_words import PlainEndingWords, plain_ending_words
 from model.readable import least_move, readable_value
 from model.scores import ClassScores, Estimate, ValueScores
 from monitoring.alerts import GIVE_UP, Delivery
@@ -178,7 +179,8 @@ def draws_table(found: Sequence[ToldDraw]) -> Table:
 
 def preview_tables(found: PolicyPreview) -> tuple[RenderableType, ...]:
     """What a policy would change."""
-    heads = ("", "students", "warned of", "likely to fail", "for nothing", "missed")
+    likely = plain_ending_words(event=found.event).likely
+    heads = ("", "students", "warned of", likely, "for nothing", "missed")
     lists = Table(*heads, box=box.SIMPLE, title=f"{found.domain}/{found.target}: by the chances that were said")
     for name, one in found.lists.items():
         lists.add_row(name, *_listed(one))
@@ -205,6 +207,7 @@ def feedback_tables(found: Feedback) -> list[RenderableType]:
 
 
 def _feedback_table(found: Feedback, one: TargetFeedback) -> Table:
+    words = plain_ending_words(event=one.event)
     values = not any(isinstance(part.scores, ClassScores) for part in one.parts)
     heads = ("MAE", "RMSE", "within interval") if values else ("accuracy", "weighted F1", "Brier")
     figures = [_figures(part) for part in one.parts]
@@ -216,7 +219,7 @@ def _feedback_table(found: Feedback, one: TargetFeedback) -> Table:
     table = Table(
         box=box.SIMPLE, title=f"{found.domain}/{one.target}", caption="\n".join(caption), caption_justify="left"
     )
-    for head in ("", "n", "students", *heads, "below the pass mark: said / happened, difference"):
+    for head in ("", "n", "students", *heads, f"{words.expected}: said / happened, difference"):
         table.add_column(head, overflow="fold")
     for part, told in zip(one.parts, figures, strict=True):
         name = (
@@ -292,15 +295,15 @@ def fairness_tables(found: Fairness) -> list[RenderableType]:
     """Groups beside all answers, and what that says in plain sentences; nothing where there is no figure."""
     if found.whole.n is None:
         return []
-    unit = f" ({found.unit})" if found.unit else ""
+    unit, words = f" ({found.unit})" if found.unit else "", plain_ending_words(event=found.event)
     table = Table(box=box.SIMPLE, title=f"{found.target}@{found.moment}: for whom, {threshold_words(found)}")
     for name in (
         "group",
         "n",
         f"missed by{unit}",
         "said too much by",
-        "found of who failed",
-        "passed of who was warned",
+        f"found of {words.who}",
+        f"of who was warned, {words.others}",
     ):
         table.add_column(name, overflow="fold")
     table.add_row("all", *_treatment(found.whole))
@@ -342,10 +345,11 @@ def group_table(found: Fairness) -> list[RenderableType]:
     """What else is told of each group: who fails, who is warned of, what was promised; nothing without a figure."""
     if found.whole.n is None:
         return []
+    words = plain_ending_words(event=found.event)
     heads = {
-        "failed": found.whole.failed,
+        words.ended: found.whole.failed,
         "warned of": found.whole.warned,
-        "warned of who passed": found.whole.alarmed,
+        f"warned of {words.others}": found.whole.alarmed,
         "chance said too high by": found.whole.gap,
         "within their range": found.whole.covered,
         "asked without an answer": found.whole.silent,
@@ -369,7 +373,8 @@ def threshold_words(found: Fairness) -> str:
     """What gives cause to warn."""
     if found.pass_mark is None:
         return "without a pass mark"
-    return f"warned of: {found.policy}" if found.top is None else f"warned of the {found.top:,} likeliest to fail"
+    likeliest = plain_ending_words(event=found.event).likeliest
+    return f"warned of: {found.policy}" if found.top is None else f"warned of the {found.top:,} {likeliest}"
 
 
 def _treatment(group: GroupTreatment) -> list[str]:
@@ -382,16 +387,16 @@ def _treatment(group: GroupTreatment) -> list[str]:
 
 def fairness_sentences(found: Fairness) -> list[str]:
     """Whom warnings found, and whether a group is served worse, in plain sentences."""
-    told = []
+    told, words = [], plain_ending_words(event=found.event)
     if (counts := found.quadrants) is not None:
-        told.append(
-            f"{counts.warned_failed:,} were warned of and failed, {counts.unwarned_failed:,} failed without a warning; "
-            f"{counts.warned_passed:,} were warned of and passed, {counts.unwarned_passed:,} passed without one."
-        )
+        four = counts.warned_failed, counts.unwarned_failed, counts.warned_passed, counts.unwarned_passed
+        told.append(words.counts.format(*four))
     groups = [(cut.by, group) for cut in found.cuts for group in cut.groups]
     for by, group in groups:
         if group.verdict == "credibly worse":
-            told.append(f"{by} {group.name} is served credibly worse than the others: {'; '.join(_harms(group))}.")
+            told.append(
+                f"{by} {group.name} is served credibly worse than the others: {'; '.join(_harms(group, words))}."
+            )
     if any(group.verdict == "no difference shown" for _, group in groups) and not _worse(groups):
         told.append("No group is served credibly worse than the others.")
     if few := [f"{by} {group.name}{_of(group)}" for by, group in groups if group.verdict == "not enough data"]:
@@ -407,19 +412,19 @@ def _worse(groups: Sequence[tuple[str, GroupTreatment]]) -> bool:
     return any(group.verdict == "credibly worse" for _, group in groups)
 
 
-def _harms(group: GroupTreatment) -> list[str]:
+def _harms(group: GroupTreatment, words: PlainEndingWords) -> list[str]:
     """Each figure in which a group is worse off, beyond chance, with the interval of the difference."""
-    said = []
-    for figure, words, sign in (
+    told = []
+    for figure, said, sign in (
         (group.miss, "missed by {value:.3g} more [{low:.3g} to {high:.3g}]", 1),
-        (group.found, "{value:.0%} fewer of who failed were found [{low:.0%} to {high:.0%}]", -1),
-        (group.wrongly, "{value:.0%} more of who was warned of passed [{low:.0%} to {high:.0%}]", 1),
+        (group.found, f"{{value:.0%}} fewer of {words.who} were found [{{low:.0%}} to {{high:.0%}}]", -1),
+        (group.wrongly, words.more_wrongly, 1),
     ):
         one = figure.against if figure else None
         if one and one.p_adjusted <= UNFAIR_SHARE and one.value * sign > 0:
             low, high = sorted((sign * one.low, sign * one.high))
-            said.append(words.format(value=sign * one.value, low=low, high=high))
-    return said
+            told.append(said.format(value=sign * one.value, low=low, high=high))
+    return told
 
 
 def promise(window: TimelineSpan) -> str:

@@ -79,7 +79,8 @@ class ListChange(msgspec.Struct, frozen=True, kw_only=True):
 
 class PolicyPreview(msgspec.Struct, frozen=True, kw_only=True):
     """A policy before it is in use. lists: by "proposed", "in use" and "plain rule". groups: of the proposed and of the
-    present list, by group; of groups of fewer than ten students, and of those that would give them away, nothing."""
+    present list, by group; of groups of fewer than ten students, and of those that would give them away, nothing.
+    event: whether warned of is an event that may come."""
 
     domain: str
     target: str
@@ -88,6 +89,7 @@ class PolicyPreview(msgspec.Struct, frozen=True, kw_only=True):
     against_present: ListChange
     against_rule: ListChange
     groups: Mapping[str, tuple[ListedBy, ListedBy]]
+    event: bool = False
 
 
 class WarningList:
@@ -331,6 +333,7 @@ def preview(
         against_present=_change(proposed, in_use),
         against_rule=_change(proposed, by_rule),
         groups=_by_group(everybody, cells, proposed, in_use),
+        event=target.is_event,
     )
 
 

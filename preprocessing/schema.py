@@ -174,6 +174,11 @@ class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         """Below which an outcome fails: of a class the number of levels that do."""
         return self.cut_points[0] if self.cut_points else None
 
+    @property
+    def is_event(self) -> bool:
+        """Whether an outcome below the mark is that something came, and nobody failed."""
+        return bool(self.within)
+
 
 class ContextColumn(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A column that places a row (who, which group, when) and is never a model input. allow: as of a feature."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from language import _, retold, worded
+from language.ending_words import ending_words
 from language.format import count, number
 from language.paper import paper_colours
 from language.speech import current
@@ -72,6 +73,7 @@ def page_of(report: CohortReport, keys: Named = NO_CLASS_LIST) -> str:
         title=worded(report.title),
         target=target_words(target),
         mark=mark_words(target) if target.pass_mark is not None else "",
+        words=ending_words(event=target.is_event),
         about=about_words(report),
         notes=[edition_words(report), *(note_words(one) for one in report.notes)],
         lead=class_words(report),
@@ -231,7 +233,7 @@ def _mark_line(picture: Picture, target: Target, step: float) -> list[str]:
     from markupsafe import escape
 
     failing = sum(bool(band.fails) for band in picture.bands)
-    if target.pass_mark is None or not 0 < failing < len(picture.bands):
+    if target.pass_mark is None or target.is_event or not 0 < failing < len(picture.bands):
         return []
     x, words = round(PICTURE_SIDE + failing * step, 1), escape(_("pass mark {mark}").format(mark=mark_words(target)))
     return [

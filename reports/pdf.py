@@ -11,6 +11,7 @@ import msgspec
 
 from errors import MissingExtra
 from language import _, worded
+from language.ending_words import ending_words
 from language.speech import current
 from reports.figures import picture_of, ranked
 from reports.page import note_words, place_on_bar, student_line
@@ -56,6 +57,7 @@ def typeset(template: Path, told: Mapping[str, Any]) -> bytes:
 def _told(report: CohortReport, keys: Named) -> dict[str, Any]:
     """What the template sets."""
     target, picture = report.target, picture_of(report)
+    words = ending_words(event=target.is_event)
     mark = mark_words(target) if target.pass_mark is not None else ""
     chapters = {
         _("Is everything there?"): completeness_words(report),
@@ -72,7 +74,7 @@ def _told(report: CohortReport, keys: Named) -> dict[str, Any]:
         "notes": [*filter(None, [edition_words(report)]), *map(note_words, report.notes)],
         "lead": class_words(report),
         "picture": picture_words(picture, target),
-        "red": _("Red: below the pass mark of {mark}.").format(mark=mark) if mark else "",
+        "red": words.red.format(mark=mark) if mark else "",
         "bands": [one._asdict() for one in picture.bands],
         "marked": bool(mark),
         "spoken": current().language,
@@ -80,7 +82,7 @@ def _told(report: CohortReport, keys: Named) -> dict[str, Any]:
         "heads": {
             "student": _("student"),
             "answer": _("predicted: {target}").format(target=target_words(target)),
-            "below": _("below {mark}").format(mark=mark),
+            "below": words.below.format(mark=mark),
             "reasons": _("what moved the answer most"),
             "advice": _("what may help"),
             "change": _("since the last report"),

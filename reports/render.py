@@ -7,6 +7,7 @@ from rich import box
 from rich.console import RenderableType
 from rich.table import Table
 
+from language.ending_words import ending_words
 from reports.archive import ReportEntry
 from reports.effect_report import EffectReport
 from reports.figures import ranked
@@ -67,7 +68,11 @@ def report_table(report: CohortReport, keys: Named = NO_CLASS_LIST) -> Table:
     caption = "\n".join([*words, f"The next report is due on {next_due(report)}."])
     title = f"{report.title}: {report.group}, {report.period}, for {report.due}"
     table = Table(box=box.SIMPLE, title=title, caption=caption, caption_justify="left")
-    marks = [f"below {mark_words(target)}"] if target.pass_mark is not None else []
+    marks = (
+        [ending_words(event=target.is_event).below.format(mark=mark_words(target))]
+        if target.pass_mark is not None
+        else []
+    )
     for head in (
         "student",
         target_words(target),

@@ -10,6 +10,7 @@ from datetime import date, timedelta
 
 from database.records import Answer, Cell, Factor
 from language import _, ngettext, retold, worded
+from language.ending_words import became_words, likelier_words
 from language.format import count, interval, number, share
 from language.format import day as day_of
 from language.speech import SOURCE_LANGUAGE, current
@@ -218,13 +219,7 @@ def class_words(report: CohortReport) -> list[str]:
     picture, target = picture_of(report), report.target
     told = []
     if picture.chances:
-        said = ngettext(
-            "{likelier} of {n} students with a chance is likelier than not to end below {mark}; the chances add up to "
-            "{expected}.",
-            "{likelier} of {n} students with a chance are likelier than not to end below {mark}; the chances add up to "
-            "{expected}.",
-            picture.likelier,
-        )
+        said = likelier_words(picture.likelier, event=target.is_event)
         told.append(
             said.format(
                 likelier=count(picture.likelier),
@@ -328,11 +323,7 @@ def _moved_words(report: CohortReport, moves: Moves) -> list[str]:
     elif moves.both:
         told.append(_("No answer moved by as much as is told here."))
     if target.pass_mark is not None and (moves.worse or moves.better):
-        said = ngettext(
-            "{n} student became likelier than not to end below {mark}; no longer so: {better}.",
-            "{n} students became likelier than not to end below {mark}; no longer so: {better}.",
-            len(moves.worse),
-        )
+        said = became_words(len(moves.worse), event=target.is_event)
         better = count(len(moves.better))
         told.append(said.format(n=count(len(moves.worse)), mark=mark_words(target), better=better))
     return told

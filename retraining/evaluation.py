@@ -243,6 +243,7 @@ def collect_evidence(
         megabytes=challenger.megabytes,
         units=holdout.units,
         pass_mark=target.pass_mark,
+        event=target.is_event,
     )
 
 

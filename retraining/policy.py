@@ -83,8 +83,8 @@ class PromotionEvidence(msgspec.Struct, frozen=True, kw_only=True):
 
     slices: column name to (n,) values by which students are told apart. megabytes: of the challenger's graph. units:
     (n,) labels each, of which rows with the same count once where rows are counted. pass_mark: outcomes below it have
-    failed; None: there is none. causes: by whose answers, (n,) rows that they give cause to warn of; those below the
-    pass mark if nothing is said of them.
+    failed, or if `event`, are those to whom one came; None: there is none. causes: by whose answers, (n,) rows that
+    they give cause to warn of; those below the pass mark if nothing is said of them.
     """
 
     outcomes: Floats
@@ -96,6 +96,7 @@ class PromotionEvidence(msgspec.Struct, frozen=True, kw_only=True):
     megabytes: float = 0.0
     units: tuple[NDArray[np.int64], ...] = ()
     pass_mark: float | None = None
+    event: bool = False
     causes: Mapping[Side, NDArray[np.bool_]] = {}
 
     def missed_by(self, whose: Side, mark: float) -> Floats:
@@ -236,7 +237,7 @@ def _showing(evidence: PromotionEvidence, whose: Side, policy: PromotionPolicy, 
     words: Mapping[ConditionName, list[str]] = {
         "gain": [f"the gain of {_amount(gain.mean, unit)} is not above {min_gain:g}"],
         "not luck": [luck],
-        "no slice worse": [told_of_slice(part) for part in slices if part.worse],
+        "no slice worse": [told_of_slice(part, event=evidence.event) for part in slices if part.worse],
         "follows outcomes": [alien],
     }
     failures = [told for one in conditions if not one.met for told in words[one.name]]

@@ -7,6 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from drift.sentences import describe_expected
+from language.ending_words import plain_ending_words
 from model.decision import PromotionDecision, told_of_slice
 from model.scores import PairedGain
 from monitoring.days import DAY
@@ -63,7 +64,7 @@ def evidence_table(decision: PromotionDecision) -> Table:
 def render_without(found: WithoutColumn) -> RenderableType:
     """What a model without a column would do otherwise, for whom."""
     unit = f" {found.unit}" if found.unit else ""
-    gain, shift = found.gain, found.shift
+    gain, shift, who = found.gain, found.shift, plain_ending_words(event=found.event).who
     said = [
         Text(f"{found.key} without {found.column}: {found.n:,} rows that neither model has seen", style="bold"),
         Text(f"missed by {found.mae}{unit} with it, {found.mae_without} without it: {_told_gain(gain, unit)}"),
@@ -72,11 +73,11 @@ def render_without(found: WithoutColumn) -> RenderableType:
     if found.failed is not None:
         said.append(
             Text(
-                f"{shift.falling:,} more would be warned of, {shift.rising:,} not any more; of {found.failed:,} who "
-                f"failed, {found.found:,} are found with it, {found.found_without:,} without it"
+                f"{shift.falling:,} more would be warned of, {shift.rising:,} not any more; of {found.failed:,} {who}, "
+                f"{found.found:,} are found with it, {found.found_without:,} without it"
             )
         )
-    worse = [told_of_slice(part) for part in found.slices if part.worse]
+    worse = [told_of_slice(part, event=found.event) for part in found.slices if part.worse]
     better = [one for one in found.slices if one.gain.lower > 0]
     said += [Text(f"  {told}") for told in worse]
     said += [Text(f"  {part.column.lstrip('_')} {part.value} would be served better: {part.about}") for part in better]

@@ -34,6 +34,7 @@ class WithoutColumn(msgspec.Struct, frozen=True, kw_only=True):
     mae, mae_without: of both, in `unit`. gain: how much smaller the error is without, shift: how far answers move and
     over the pass mark. failed: outcomes below it; found, found_without: of these, how many are
     warned of. slices: of students of whom there are enough; positive is in favour of the model without.
+    event: whether "failed" is said of whoever an event came to.
     """
 
     key: str
@@ -48,6 +49,7 @@ class WithoutColumn(msgspec.Struct, frozen=True, kw_only=True):
     found: int | None
     found_without: int | None
     slices: tuple[SliceGain, ...]
+    event: bool = False
 
 
 def leave_out(run: Run, key: ChampionKey, column: str) -> WithoutColumn:
@@ -119,4 +121,5 @@ def _compared(run: Run, key: ChampionKey, column: str, evidence: PromotionEviden
         found=found[0],
         found_without=found[1],
         slices=tuple(slice_gains(evidence, "challenger", run.policy, min_gain)),
+        event=target.is_event,
     )

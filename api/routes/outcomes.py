@@ -137,7 +137,7 @@ def performance(
     limit: Annotated[int | None, Query(ge=1, le=100_000, description="the newest so many per target, else all")] = None,
     top: Annotated[
         int | None,
-        Query(ge=1, le=1_000_000, description="warn of the so many likeliest to fail, not by the policy in use"),
+        Query(ge=1, le=1_000_000, description="warn of so many, the largest chances first, not by the policy in use"),
     ] = None,
 ) -> Response:
     """How far answers were from what happened, beside the plain rule on the same rows; and at each moment, whom a

@@ -8,6 +8,7 @@ from dashboard.charts import Figure, in_unit, plain
 from dashboard.figures.results import MISS_DIGITS, MOST_TICKS
 from dashboard.palette import palette
 from language import _
+from language.ending_words import ending_words
 from language.format import count
 from monitoring.earliness import EarlyStage
 
@@ -25,9 +26,8 @@ def early_misses(stages: Sequence[tuple[str, EarlyStage]], unit: str) -> Figure:
     return _staged(figure, stages)
 
 
-def early_hits(stages: Sequence[tuple[str, EarlyStage]]) -> Figure:
-    """Of those who are put first, the share that failed: of the model and of the plain rule, with intervals; and of
-    all."""
+def early_hits(stages: Sequence[tuple[str, EarlyStage]], *, event: bool) -> Figure:
+    """Of those who are put first, the share that ended so: of the model, of the plain rule, and of all."""
     figure, seen = go.Figure(), palette()
     for rule in (True, False):
         told = [one.naive_precision if rule else one.precision for _name, one in stages]
@@ -41,7 +41,7 @@ def early_hits(stages: Sequence[tuple[str, EarlyStage]]) -> Figure:
         name=_("of all students"),
         hovertemplate="%{x}: %{y:.0%}<extra>%{fullData.name}</extra>",
     )
-    figure.update_yaxes(range=[-0.02, 1.02], tickformat=".0%", title=_("share that failed"))
+    figure.update_yaxes(range=[-0.02, 1.02], tickformat=".0%", title=ending_words(event=event).its_axis)
     return _staged(figure, stages)
 
 

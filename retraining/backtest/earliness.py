@@ -101,6 +101,7 @@ def earliness_of(replay: Replay, records: Sequence[LabeledRecord]) -> Earliness:
         lead=_lead(leads, target, naive=False) if weekly else None,
         naive_lead=_lead(leads, target, naive=True) if weekly else None,
         left_out=tuple(left_out),
+        event=target.is_event,
     )
 
 

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from language import _, ngettext, worded
+from language.ending_words import plain_ending_words
 from language.format import count, number
 from model.scores import Estimate
 from monitoring.earliness import SHARE_PUT_FIRST, Earliness
@@ -209,14 +210,15 @@ def whole_sentences(text: str) -> list[str]:
 def render_earliness(found: Earliness) -> tuple[RenderableType, ...]:
     """Each moment or week beside the plain rule."""
     unit = f" {found.unit}".rstrip()
-    share = f"failed of the first {SHARE_PUT_FIRST:.0%}"
+    words = plain_ending_words(event=found.event)
+    share = f"{words.ended} of the first {SHARE_PUT_FIRST:.0%}"
     heads = (
         "when",
         "n",
         f"error{unit}",
         "plain rule",
         "smaller by",
-        "failed",
+        words.ended,
         share,
         "the rule's",
         "chance too high by",
@@ -233,5 +235,5 @@ def render_earliness(found: Earliness) -> tuple[RenderableType, ...]:
     for who, lead in (("the model", found.lead), ("the plain rule", found.naive_lead)):
         if lead is not None:
             weeks = "" if lead.weeks is None else f", {lead.weeks:g} weeks before the last such week at the median"
-            said.append(f"of {lead.failed:,} students who failed {who} put {lead.found:,} first in time{weeks}")
+            said.append(f"of {lead.failed:,} students {words.who} {who} put {lead.found:,} first in time{weeks}")
     return (table, *(Text(one) for one in (*said, *found.left_out)))

@@ -1,9 +1,11 @@
 """Groups at the threshold in use: the figures are those of all pairs, few students are given away by nothing, and who
 is served worse is named."""
 
+import re
 from collections.abc import Sequence
 from datetime import timedelta
 from functools import partial
+from io import StringIO
 from typing import Any
 
 import numpy as np
@@ -11,17 +13,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
+from rich.console import Console
 from sklearn.metrics import precision_score
 
 from clock import new_id
 from database.pairs import LearnedRows, Pair, evidence
 from database.records import Answer, Prediction
 from database.store import RecordStore
+from language.ending_words import ending_words
 from monitoring.domain_performance import measure
 from monitoring.evidence import EvidenceColumns, answer_about, columns_of
 from monitoring.fairness import MISSING_TRAIT, UNFAIR_SHARE, Fairness, GroupTreatment, judge_fairness
 from monitoring.performance import FEWEST_TOLD
-from monitoring.render import fairness_sentences
+from monitoring.render import fairness_sentences, fairness_tables, group_table
 from monitoring.warning_policy import WarningPolicy, activate_policy
 from preprocessing.schema import DomainSchema, Feature, Target
 from tests.database.making import NOON, make_event, make_outcome, make_prediction
@@ -271,6 +275,12 @@ def test_a_difference_has_the_interval_of_its_two_samples_and_agrees_with_its_ve
     assert 3.9 < wide < 6.5  # twice a quantile of Student's t, corrected mostly for missed help
     assert (women.verdict, men.verdict) == ("credibly worse", "no difference shown")
     assert any(said.startswith("sex F is served credibly worse") for said in fairness_sentences(found))
+    paper = Console(file=StringIO(), width=200)  # of events the same figures are told without a word of failing
+    of_events = replace(found, event=True, top=20)
+    paper.print(*fairness_tables(of_events), *group_table(of_events), *ending_words(event=True))
+    assert not re.findall(r"\w*fail\w*|pass(?:ed|es)?\b", paper.file.getvalue())
+    assert "came to an event" in paper.file.getvalue()
+    assert "failed" in " ".join(fairness_sentences(found))
     for group in cut.groups:
         for figure in (group.miss, group.found, group.wrongly):
             if figure and figure.against:

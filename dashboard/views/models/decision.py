@@ -13,6 +13,7 @@ from dashboard.parts import capital
 from dashboard.version_words import Names, amount
 from database.records import DecisionRecord
 from language import _, ngettext, retold
+from language.ending_words import ending_words
 from language.format import count, day, number, share
 from model.decision import PromotionDecision, SliceGain, decision_of
 from overview.decision_words import condition_lines, told_unit
@@ -46,7 +47,7 @@ def draw_decisions(records: list[DecisionRecord], schema: DomainSchema, names: N
     with asked:
         _checklist(decision)
     if decision.slices:
-        _groups(decision, schema, _gainer(decision, record, names))
+        _groups(decision, schema, _gainer(decision, record, names), event=target.is_event)
     if decision.shift is not None:
         _shift(decision, record, target, names)
     with st.expander(_("As it was recorded")):
@@ -141,10 +142,10 @@ def _gainer(decision: PromotionDecision, record: DecisionRecord, names: Names) -
     return _("plain rule") if decision.winner == "plain rule" else names.of(record.challenger)
 
 
-def _groups(decision: PromotionDecision, schema: DomainSchema, who: str) -> None:
+def _groups(decision: PromotionDecision, schema: DomainSchema, who: str, *, event: bool) -> None:
     """The gain in each group: how much nearer, and of those who failed how many more would be warned of."""
     gain = _("gain of {who}{unit}").format(who=who, unit=in_unit(told_unit(decision.unit)))
-    more = _("of those who failed, share that is warned of with {who}, less the share before").format(who=who)
+    more = ending_words(event=event).gained.format(who=who)
     misses = [part for part in decision.slices if part.about == "miss"]
     found = [part for part in decision.slices if part.about == "found"]
     _gains(misses, schema, gain, _worse_title(misses), "decision groups")
@@ -189,8 +190,9 @@ def _shift(decision: PromotionDecision, record: DecisionRecord, target: Target, 
         mean=amount(shift.mean, decision.unit), largest=number(shift.largest), n=count(decision.n)
     )
     if shift.rising is not None and shift.falling is not None:
-        moved = _("{title}; {up} rise above the pass mark, {down} fall below it")
-        title = moved.format(title=title, up=count(shift.rising), down=count(shift.falling))
+        title = ending_words(event=target.is_event).moved.format(
+            title=title, up=count(shift.rising), down=count(shift.falling)
+        )
     with st.expander(_("What would change for students")):
         draw(
             figures.answers_moved(shift, target, who),

@@ -10,6 +10,7 @@ from dashboard.tables import instant_column, number_column, show_table
 from dashboard.views.models.change import Offer, draw_offer
 from dashboard.visit import Visit
 from language import _, ngettext, retold
+from language.ending_words import ending_words
 from language.format import count
 from monitoring.performance import FEWEST_TOLD
 from monitoring.warning_lists import ListedBy, PolicyPreview
@@ -86,7 +87,7 @@ def _propose(visit: Visit, schema: DomainSchema, target: Target, present: Warnin
     with st.form("policy"):
         first, second, third = st.columns(3)
         percent = first.number_input(
-            _("Least chance of ending below the mark (%)"), 0.0, 100.0, round(100 * present.threshold, 1), 1.0
+            ending_words(event=target.is_event).least_chance, 0.0, 100.0, round(100 * present.threshold, 1), 1.0
         )
         capacity = second.number_input(_("Of each group at most (0: all)"), 0, None, present.capacity or 0, 1)
         days = third.number_input(_("Nobody again within days"), 0, None, present.cool_down_days, 1)
@@ -141,7 +142,7 @@ def _say_previewed(visit: Visit, schema: DomainSchema, target: Target, *, may_ch
     st.markdown(f"**{_('Warned of: {policy}.').format(policy=policy_words(policy))}**")
     for sentence in _sentences(found):
         st.markdown(f"- {sentence}")
-    columns = _columns()
+    columns = _columns(event=found.event)
     show_table(_list_rows(found), hide_index=True, width="stretch", column_config=columns, key="policy lists")
     st.caption(_("By the chances that were said, as expected numbers; outcomes are not known yet."))
     if found.groups:
@@ -186,10 +187,10 @@ def _sentences(found: PolicyPreview) -> list[str]:
     return said
 
 
-def _figures(one: ListedBy, told: str) -> dict[str, object]:
+def _figures(one: ListedBy, told: str, *, event: bool) -> dict[str, object]:
     return {
         _("warned of{how}").format(how=told): one.warned,
-        _("likely to fail{how}").format(how=told): one.hits,
+        ending_words(event=event).likely.format(how=told): one.hits,
         _("for nothing{how}").format(how=told): one.false_alarms,
         _("missed{how}").format(how=told): one.missed,
     }
@@ -198,7 +199,8 @@ def _figures(one: ListedBy, told: str) -> dict[str, object]:
 def _list_rows(found: PolicyPreview) -> list[dict[str, object]]:
     names = {"proposed": _("this policy"), "in use": _("the policy in use"), "plain rule": _("the plain rule")}
     return [
-        {_("list"): names[name], _("students"): one.students, **_figures(one, "")} for name, one in found.lists.items()
+        {_("list"): names[name], _("students"): one.students, **_figures(one, "", event=found.event)}
+        for name, one in found.lists.items()
     ]
 
 
@@ -207,15 +209,15 @@ def _group_rows(found: PolicyPreview) -> list[dict[str, object]]:
         {
             _("group"): name,
             _("students"): new.students,
-            **_figures(new, ""),
-            **_figures(old, _(", now")),
+            **_figures(new, "", event=found.event),
+            **_figures(old, _(", now"), event=found.event),
         }
         for name, (new, old) in found.groups.items()
     ]
 
 
-def _columns() -> dict[str, Any]:
-    names = [name for how in ("", _(", now")) for name in _figures(ListedBy(), how)]
+def _columns(*, event: bool) -> dict[str, Any]:
+    names = [name for how in ("", _(", now")) for name in _figures(ListedBy(), how, event=event)]
     return {name: number_column(digits=0 if at % 4 == 0 else 1) for at, name in enumerate(names)}
 
 

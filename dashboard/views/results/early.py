@@ -14,7 +14,8 @@ from dashboard.parts import capital, moment_name
 from dashboard.visit import Visit
 from database.records import Job
 from errors import GradewatchError
-from language import _, ngettext, retold
+from language import _, retold
+from language.ending_words import ending_words, lead_words
 from language.format import count, moment, number, share
 from monitoring.earliness import SHARE_PUT_FIRST, Earliness, EarlyStage, KeptEarliness, Lead
 from preprocessing.schema import DomainSchema, Target
@@ -34,12 +35,7 @@ def draw_earliness(visit: Visit, schema: DomainSchema, target: Target) -> None:
     if kept is not None:
         _draw(kept, schema, target)
     else:
-        st.write(
-            _(
-                "At each moment, or week, of the last period: how far models of the periods before miss, beside the "
-                "plain rule, and how many of those whom they put first fail."
-            )
-        )
+        st.write(ending_words(event=target.is_event).by_stage)
     _offer(visit, schema, target, kept, job)
 
 
@@ -85,12 +81,8 @@ def _draw(kept: KeptEarliness, schema: DomainSchema, target: Target) -> None:
     if target.pass_mark is not None and all(one.precision for one in found.stages):
         first = share(SHARE_PUT_FIRST)
         draw(
-            figures.early_hits(stages),
-            title=(
-                _("Of the {share} put first, the share that came to an event ({n} answers)")
-                if target.within
-                else _("Of the {share} put first, the share that failed ({n} answers)")
-            ).format(share=first, n=n),
+            figures.early_hits(stages, event=target.is_event),
+            title=ending_words(event=target.is_event).first_ones.format(share=first, n=n),
             alternative=_("That share of those put first by the model and by the plain rule, and of all."),
             table=rows,
             key="earliness hits",
@@ -116,23 +108,11 @@ def early_sentences(found: Earliness, schema: DomainSchema, target: Target) -> I
         yield _("Credibly better than the plain rule from here on: {stage}.").format(stage=name)
     for who, lead in ((_("the model"), found.lead), (_("the plain rule"), found.naive_lead)):
         if lead is not None:
-            yield _lead_words(who, lead, event=bool(target.within))
+            yield _lead_words(who, lead, event=target.is_event)
 
 
 def _lead_words(who: str, lead: Lead, *, event: bool) -> str:
-    said = (
-        ngettext(
-            "Of {n} student who came to an event, {who} put {found} first in time.",
-            "Of {n} students who came to an event, {who} put {found} first in time.",
-            lead.failed,
-        )
-        if event
-        else ngettext(
-            "Of {n} student who failed, {who} put {found} first in time.",
-            "Of {n} students who failed, {who} put {found} first in time.",
-            lead.failed,
-        )
-    ).format(n=count(lead.failed), who=who, found=count(lead.found))
+    said = lead_words(lead.failed, event=event).format(n=count(lead.failed), who=who, found=count(lead.found))
     if lead.weeks is None:
         return said
     weeks = _("{said} Half of them {weeks} weeks or more before the last such week.")
@@ -150,7 +130,7 @@ def stage_rows(stages: Sequence[tuple[str, EarlyStage]], target: Target) -> list
             _("smaller by"): one.gain.value,
             _("from"): one.gain.low,
             _("to"): one.gain.high,
-            _("came to an event") if target.within else _("failed"): one.base,
+            ending_words(event=target.is_event).ended: one.base,
             _("of the first"): one.precision[0] if one.precision else None,
             _("of the rule's first"): one.naive_precision[0] if one.naive_precision else None,
             _("chance too high by"): one.gap,

@@ -11,6 +11,7 @@ from dashboard.tables import LOCALIZED, number_column, show_table
 from dashboard.views.results.states import fairness_title, harm_sentences, quadrants_title
 from dashboard.visit import Visit
 from language import _, worded
+from language.ending_words import EndingWords, ending_words
 from language.format import count
 from monitoring.fairness import CROSSED, MISSING_TRAIT, Fairness, FigureName, GroupFigure, GroupTreatment
 from monitoring.performance import FEWEST_TOLD
@@ -24,7 +25,7 @@ Row = dict[str, object]
 
 
 def choose_threshold(visit: Visit, schema: DomainSchema, target: Target) -> int | None:
-    """The answers that are warned of: None for those of the policy in use, else the so many likeliest to fail. Two
+    """The answers that are warned of: None for those of the policy in use, else so many of the likeliest. Two
     thresholds that differ by one would tell of one student: to choose takes the permission to read predictions."""
     if target.pass_mark is None or not visit.may("read", schema.name):
         return None
@@ -36,7 +37,7 @@ def choose_threshold(visit: Visit, schema: DomainSchema, target: Target) -> int 
             required=True,
             format_func=lambda one: {
                 "mark": _("by the warning policy in use"),
-                "top": _("the likeliest to fail"),
+                "top": ending_words(event=target.is_event).likeliest,
             }[one],
             key=WARNED_BY,
         )
@@ -60,9 +61,9 @@ def draw_quadrants(found: Results, target: Target) -> None:
     counts = found.fairness.quadrants
     if counts is None:
         return
-    event = bool(target.within)
+    words = ending_words(event=target.is_event)
     table: list[Row] = [
-        {_("warned of"): said, _("came to an event") if event else _("failed"): failed, _("answers"): n}
+        {_("warned of"): said, words.ended: failed, _("answers"): n}
         for said, failed, n in (
             (_("yes"), _("yes"), counts.warned_failed),
             (_("yes"), _("no"), counts.warned_passed),
@@ -71,28 +72,17 @@ def draw_quadrants(found: Results, target: Target) -> None:
         )
     ]
     cells = st.columns(4)
-    for cell, (label, n) in zip(
-        cells,
-        (
-            (_("Warned, event came") if event else _("Warned and failed"), counts.warned_failed),
-            (_("Warned, none came") if event else _("Warned and passed"), counts.warned_passed),
-            (_("Not warned, event came") if event else _("Not warned and failed"), counts.unwarned_failed),
-            (_("Not warned, none came") if event else _("Not warned and passed"), counts.unwarned_passed),
-        ),
-        strict=True,
-    ):
+    of_cells = counts.warned_failed, counts.warned_passed, counts.unwarned_failed, counts.unwarned_passed
+    for cell, label, n in zip(cells, words.cells, of_cells, strict=True):
         cell.metric(label, count(n), border=True)
     if not found.cells:
-        st.markdown(f"**{quadrants_title(found.fairness, event=event)}**")
+        st.markdown(f"**{quadrants_title(found.fairness)}**")
         show_table(table, hide_index=True)
         return
     draw(
         figures.answers(found.cells, target, with_mark=found.fairness.top is None),
-        title=quadrants_title(found.fairness, event=event),
-        alternative=_(
-            "Answers against outcomes: on the dotted line both agree; dashed, the pass mark. The larger a dot, the "
-            "more answers."
-        ),
+        title=quadrants_title(found.fairness),
+        alternative=words.alternative,
         table=[*table, *({_("said"): c.said, _("happened"): c.happened, _("answers"): c.n} for c in found.cells)],
         key="answers",
     )
@@ -124,7 +114,7 @@ def draw_groups(schema: DomainSchema, fairness: Fairness) -> None:
                 table=_figure_rows(figure, {_("all"): fairness.whole, **told}),
                 key=f"groups-{figure}",
             )
-    show_table(group_rows(fairness, groups), hide_index=True, width="stretch", column_config=_columns())
+    show_table(group_rows(fairness, groups), hide_index=True, width="stretch", column_config=_columns(fairness))
     st.caption(
         _(
             "Of groups of fewer than {fewest} students nothing is told, nor of those that would give such a group "
@@ -143,11 +133,12 @@ def _pictures(fairness: Fairness) -> list[tuple[FigureName, str, str]]:
     if fairness.pass_mark is None:
         return found
     failed, warned = fairness.whole.found, fairness.whole.wrongly
+    words = ending_words(event=fairness.event)
     failed_n, warned_n = (count(one.n) if one else "–" for one in (failed, warned))
     return [
         *found,
-        ("found", _("Of those who failed, share that was found ({n} failed)").format(n=failed_n), _("share found")),
-        ("wrongly", _("Of those warned of, share that passed ({n} warnings)").format(n=warned_n), _("false alarms")),
+        ("found", words.found.format(n=failed_n), _("share found")),
+        ("wrongly", words.wrongly.format(n=warned_n), _("false alarms")),
     ]
 
 
@@ -170,10 +161,11 @@ def _level_words(schema: DomainSchema, column: str, name: str) -> str:
 
 def group_rows(fairness: Fairness, groups: Mapping[str, GroupTreatment]) -> list[Row]:
     """All groups, numbers as numbers; of those of which nothing is told the names."""
-    return [_group_row(name, group) for name, group in {_("all"): fairness.whole, **groups}.items()]
+    words = ending_words(event=fairness.event)
+    return [_group_row(name, group, words) for name, group in {_("all"): fairness.whole, **groups}.items()]
 
 
-def _group_row(name: str, group: GroupTreatment) -> Row:
+def _group_row(name: str, group: GroupTreatment, words: EndingWords) -> Row:
     verdict = {
         "credibly worse": _("served worse"),
         "no difference shown": _("no difference shown"),
@@ -202,16 +194,17 @@ def _group_row(name: str, group: GroupTreatment) -> Row:
         _("Said too much by"): values[1],
         _("Found (%)"): shares[0],
         _("False alarms (%)"): shares[1],
-        _("Failed (%)"): shares[2],
+        words.ended_share: shares[2],
         _("Warned of (%)"): shares[3],
-        _("Warned of those who passed (%)"): shares[4],
+        words.warned_of_others: shares[4],
         _("Within their range (%)"): shares[5],
         _("Without an answer (%)"): shares[6],
         _("Facts known (%)"): shares[7],
     }
 
 
-def _columns() -> Mapping[str, Any]:
+def _columns(fairness: Fairness) -> Mapping[str, Any]:
+    words = ending_words(event=fairness.event)
     share = st.column_config.ProgressColumn(format=LOCALIZED, step=1, min_value=0, max_value=100)
     return {
         _("Answers"): number_column(digits=0),
@@ -219,9 +212,9 @@ def _columns() -> Mapping[str, Any]:
         _("Said too much by"): number_column(digits=2),
         _("Found (%)"): share,
         _("False alarms (%)"): share,
-        _("Failed (%)"): share,
+        words.ended_share: share,
         _("Warned of (%)"): share,
-        _("Warned of those who passed (%)"): share,
+        words.warned_of_others: share,
         _("Within their range (%)"): share,
         _("Without an answer (%)"): share,
         _("Facts known (%)"): share,

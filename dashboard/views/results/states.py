@@ -10,6 +10,7 @@ from dashboard.figures.results import MISS_DIGITS, WEEK
 from dashboard.palette import State
 from drift.impact import ErrorChange
 from language import _, ngettext, worded
+from language.ending_words import ending_words
 from language.format import count, day, interval, number, share
 from monitoring.error_timeline import ErrorTimeline, TimelineSpan
 from monitoring.error_timeline import Verdict as WeekVerdict
@@ -179,16 +180,13 @@ def verdict_words(verdict: WeekVerdict) -> str:
     }[verdict]
 
 
-def quadrants_title(found: Fairness, *, event: bool) -> str:
-    """What the four counts say. event: of whoever came to one, where others fail."""
+def quadrants_title(found: Fairness) -> str:
+    """What the four counts say."""
     counts = found.quadrants
     if counts is None:
         return ""
     failed, warned = counts.warned_failed + counts.unwarned_failed, counts.warned_failed + counts.warned_passed
-    said = _("Of {failed} who failed, {found} had been warned of; of {warned} warnings, {wrongly} were false alarms")
-    if event:
-        said = _("Of {failed} events, {found} had been warned of; of {warned} warnings, {wrongly} were false alarms")
-    return said.format(
+    return ending_words(event=found.event).counts.format(
         failed=count(failed),
         found=count(counts.warned_failed),
         warned=count(warned),
@@ -216,12 +214,13 @@ def _few(name: str, group: GroupTreatment) -> str:
 
 def harm_sentences(found: Fairness, named: dict[tuple[str, str], str]) -> Iterator[str]:
     """Of each group that is served worse, in what, with the interval of the difference."""
+    words = ending_words(event=found.event)
     for cut in found.cuts:
         for group in cut.groups:
             for name, sign, said in (
                 ("miss", 1, _("{group}: missed by {value}{unit} more than all others ({range}).")),
-                ("found", -1, _("{group}: of those who failed, {value} fewer were found ({range}).")),
-                ("wrongly", 1, _("{group}: of those warned of, {value} more passed ({range}).")),
+                ("found", -1, words.fewer_found),
+                ("wrongly", 1, words.more_wrongly),
             ):
                 figure = getattr(group, name)
                 against = figure.against if figure else None

@@ -44,6 +44,7 @@ from database.newest import place_of
 from database.records import Answer, ChampionKey, Factor, ModelVersion, Outcome, Prediction
 from errors import GradewatchError
 from language import _, ngettext, retold, worded
+from language.ending_words import ending_words
 from language.format import count, day, number, share
 from language.format import moment as moment_of
 from model.readable import said_about
@@ -225,13 +226,14 @@ def draw_answer(answer: Answer, target: Target, *, key: str) -> None:
 
 def _on_scale(answer: Answer, target: Target) -> dict[str, object]:
     low, high = answer.interval or (None, None)
+    words = ending_words(event=target.is_event)
     return {
         _("likely"): numeric(answer, target),
         _("from"): low,
         _("to"): high,
         _("plain rule"): answer.naive,
-        _("pass mark"): target.pass_mark,
-        _("chance below it"): answer.below_pass,
+        words.mark: target.pass_mark,
+        words.chance: answer.below_pass,
     }
 
 

@@ -120,7 +120,7 @@ def list_sentence(counts: ListCounts, new: int | None, target: Target, given_fro
 
 def pause_words(paused: Pause) -> str:
     """That the plain rule, or nobody, answers."""
-    rule = _("Paused since {when}: warned of is whoever the plain rule answers below the pass mark.")
+    rule = _("Paused since {when}: the plain rule says who is warned of.")
     none = _("Paused since {when}: nothing is answered, and nobody is warned of.")
     return (none if paused.answers == "none" else rule).format(when=moment(paused.at))
 
