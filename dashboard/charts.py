@@ -8,6 +8,7 @@ import io
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
+from textwrap import wrap
 from typing import Any
 
 import streamlit as st
@@ -29,6 +30,7 @@ EXCEL = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 """What a browser is told of a workbook."""
 
 AXIS_LETTERS = 26  # letters of a name on an axis; longer ones leave no room on a phone
+TITLE_LETTERS = 34  # in a line of the title of an axis
 TEXT_PIXELS = 13  # of letters in a figure
 NAMES_BESIDE = 10  # names of models that an axis of time has room for
 
@@ -109,9 +111,20 @@ def short(name: str) -> str:
     return name if len(name) <= AXIS_LETTERS else name[: AXIS_LETTERS - 1] + "…"
 
 
+def in_lines(title: str, letters: int = TITLE_LETTERS) -> str:
+    """A title of an axis in lines that a phone has room for; other languages need more letters than English.
+
+    >>> in_lines("moved (0 the same, 1 entirely different)", 24)
+    'moved (0 the same, 1<br>entirely different)'
+    """
+    return "<br>".join(wrap(title, letters, break_long_words=False)) if title else title
+
+
 def plain(figure: Figure, height: int, *, legend: bool = False) -> Figure:
     """The look that all figures share, in the colours of the visitor's theme."""
     seen = palette()
+    figure.for_each_xaxis(lambda one: one.update(title_text=in_lines(one.title.text)))
+    figure.for_each_yaxis(lambda one: one.update(title_text=in_lines(one.title.text)))
     figure.update_layout(
         height=height,
         margin={"l": 8, "r": 16, "t": 32 if legend else 12, "b": 8},

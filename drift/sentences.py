@@ -1,4 +1,7 @@
-"""A drift report in plain sentences: what changed, by how much, and what that likely costs. They decide nothing."""
+"""A drift report in exact sentences: what changed, by how much, and what that likely costs. They decide nothing.
+
+In the language that is spoken, in plain English for commands and for the summary that a report keeps.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,9 @@ from drift.column import PREDICTION
 from drift.impact import ClassChange, ErrorChange, ExpectedError
 from drift.policy import ALARMING, FEWEST_ALARMING, Verdict
 from drift.records import ColumnDrift, DriftReport, JointDrift, MissingDrift, SegmentDrift
+from language import _, ngettext, retold, worded
+from language.format import as_written
+from language.speech import SOURCE_LANGUAGE, current, use
 from preprocessing.schema import ContextColumn, DomainSchema, Feature, Target, title_in_file
 from preprocessing.validation.results import RefusedValues
 
@@ -39,45 +45,56 @@ def describe(column: ColumnDrift) -> str:
     """What one column shows, in a plain sentence."""
     sentences, values = [], column.label
     if column.missing.verdict in ALARMING:
-        sentences.append(f"{column.label} {_loss(column.missing)}.")
-        values = "What there is of it"
+        sentences.append(_loss(column.label, column.missing))
+        values = _("What there is of it")
     if column.verdict == "constant":
-        sentences.append(f"{values} has one value, the same in both samples.")
+        sentences.append(_("{what} has one value, the same in both samples.").format(what=values))
     elif column.doubt == "untested":
-        sentences.append(f"{values} was not tested: {column.untested or 'a sample has no values'}.")
+        why = retold(column.untested) if column.untested else _("a sample has no values")
+        sentences.append(_("{what} was not tested: {why}.").format(what=values, why=why))
     else:
-        sentences.append(f"{values} {_finding(column)}: {_change(column)}.")
+        sentences.append(
+            _finding(column).format(
+                what=values,
+                change=_change(column),
+                most=as_written(f"{column.effect_high:.2f}"),
+                by=effect_of(column),
+                limit=as_written(f"{column.threshold:g}"),
+                few=FEWEST_ALARMING,
+                why=_too_few(column),
+            )
+        )
     if column.new_level_count:
         names = ", ".join(f"{item.level} ({item.rows})" for item in column.new_levels[:3])
-        more = " and more" if column.new_level_count > 3 else ""
-        levels = "level is" if column.new_level_count == 1 else "levels are"
-        sentences.append(f"{column.new_level_count} {levels} new: {names}{more}.")
+        names = _("{names} and more").format(names=names) if column.new_level_count > 3 else names
+        said = ngettext("{n} level is new: {names}.", "{n} levels are new: {names}.", column.new_level_count)
+        sentences.append(said.format(n=column.new_level_count, names=names))
     return " ".join(sentences)
 
 
-WORDS: dict[Verdict, str] = {
-    "drift": "changed clearly",
-    "warn": "probably changed",
-    "ok": "is still the same, within the limit",
-}
-
-
 def _finding(column: ColumnDrift) -> str:
+    """What was found in a column, with its places."""
     if column.doubt == "no sign":
-        return f"shows no sign of change, at most {column.effect_high:.2f}"
+        return _("{what} shows no sign of change, at most {most}: {change}.")
     if column.doubt == "at the limit":
-        return f"changed beyond chance, by {effect_of(column)}, and {column.threshold:g} would matter"
+        return _("{what} changed beyond chance, by {by}, and {limit} would matter: {change}.")
     if column.doubt and column.significant:
-        return f"changed beyond chance, but fewer than {FEWEST_ALARMING} rows raise no alarm"
+        return _("{what} changed beyond chance, but fewer than {few} rows raise no alarm: {change}.")
     if column.doubt:
-        return f"may or may not have changed ({_too_few(column)})"
-    return WORDS[column.verdict]
+        return _("{what} may or may not have changed ({why}): {change}.")
+    words: dict[Verdict, str] = {
+        "drift": _("{what} changed clearly: {change}."),
+        "warn": _("{what} probably changed: {change}."),
+        "ok": _("{what} is still the same, within the limit: {change}."),
+    }
+    return words[column.verdict]
 
 
-def _loss(missing: MissingDrift) -> str:
-    before, after = _percent(missing.rate_reference), _percent(missing.rate_current)
+def _loss(what: str, missing: MissingDrift) -> str:
     ends = describe_interval(missing.effect_low, missing.effect_high, missing.threshold, changed=True)
-    return f"is missing in {after} of the rows, {before} before: a difference of {ends}"
+    return _("{what} is missing in {now} of the rows, {before} before: a difference of {ends}.").format(
+        what=what, now=_percent(missing.rate_current), before=_percent(missing.rate_reference), ends=ends
+    )
 
 
 def describe_interval(low: float, high: float, limit: float, *, changed: bool, digits: int = 2) -> str:
@@ -90,7 +107,9 @@ def describe_interval(low: float, high: float, limit: float, *, changed: bool, d
     'at most 0.0997'
     """
     first, last = _on_its_side(low, limit, digits), _on_its_side(high, limit, digits)
-    return f"at most {last}" if changed and not float(first) else f"{first} to {last}"
+    if changed and not float(first):
+        return _("at most {most}").format(most=as_written(last))
+    return _("{low} to {high}").format(low=as_written(first), high=as_written(last))
 
 
 def effect_of(column: ColumnDrift, digits: int = 2) -> str:
@@ -108,23 +127,27 @@ def _on_its_side(value: float, limit: float, digits: int) -> str:
 def _too_few(column: ColumnDrift) -> str:
     now, before = column.independent_current, column.independent_reference
     if now is None and before is None:
-        return "too few rows to tell"
+        return _("too few rows to tell")
     count = min(column.n_current if now is None else now, column.n_reference if before is None else before)
-    return f"too few rows to tell: they count as {count:,.0f}"
+    return _("too few rows to tell: they count as {n}").format(n=as_written(f"{count:,.0f}"))
 
 
 def _change(column: ColumnDrift) -> str:
     before, after = _percent(column.share_reference or 0.0), _percent(column.share_current or 0.0)
-    rows = "rows" if not (column.missing.rate_reference or column.missing.rate_current) else "rows with a value"
+    whole = not (column.missing.rate_reference or column.missing.rate_current)
+    rows = _("rows") if whole else _("rows with a value")
     if column.kind == "categorical":
-        return f"{after} of the {rows} are {column.where!r}, {before} before"
+        said = _("{now} of the {rows} are {level}, {before} before")
+        return said.format(now=after, rows=rows, level=repr(column.where), before=before)
     if column.where is None:
-        return f"largest difference {_percent(column.statistic)} of the {rows}"
-    return f"{after} of the {rows} are at or below {column.where:.4g}, {before} before"
+        said = _("largest difference {share} of the {rows}")
+        return said.format(share=_percent(column.statistic), rows=rows)
+    said = _("{now} of the {rows} are at or below {value}, {before} before")
+    return said.format(now=after, rows=rows, value=as_written(f"{column.where:.4g}"), before=before)
 
 
 def _percent(share: float) -> str:
-    return f"{share:.1%}" if 0 < share < 0.1 or 0.9 < share < 1 else f"{share:.0%}"
+    return as_written(f"{share:.1%}" if 0 < share < 0.1 or 0.9 < share < 1 else f"{share:.0%}")
 
 
 def describe_answers(column: ColumnDrift) -> str:
@@ -135,37 +158,63 @@ def describe_answers(column: ColumnDrift) -> str:
     if column.mean_reference is None or column.mean_current is None or low is None or high is None:
         return ""
     change = column.mean_current - column.mean_reference
-    told = (
-        f"from {column.mean_reference:.3g} to {column.mean_current:.3g} ({change:+.2g}, interval {low:+.2g} to "
-        f"{high:+.2g}, {column.n_current:,} rows)"
+    told = _("from {before} to {now} ({change}, interval {low} to {high}, {n} rows)").format(
+        before=as_written(f"{column.mean_reference:.3g}"),
+        now=as_written(f"{column.mean_current:.3g}"),
+        change=as_written(f"{change:+.2g}"),
+        low=as_written(f"{low:+.2g}"),
+        high=as_written(f"{high:+.2g}"),
+        n=_n(column.n_current),
     )
-    target = column.column.removeprefix(PREDICTION)
+    said = (
+        _("The mean answer for {target} rose {told}.") if change > 0 else _("The mean answer for {target} fell {told}.")
+    )
     if low <= 0 <= high:
-        return f"Whether the mean answer for {target} moved is open: {told}."
-    return f"The mean answer for {target} {'rose' if change > 0 else 'fell'} {told}."
+        said = _("Whether the mean answer for {target} moved is open: {told}.")
+    return said.format(target=column.column.removeprefix(PREDICTION), told=told)
+
+
+def _n(count: int) -> str:
+    return as_written(f"{count:,}")
+
+
+def _both(now: int, before: int) -> str:
+    return _("{now} rows against {before}").format(now=_n(now), before=_n(before))
 
 
 def describe_joint(joint: JointDrift) -> str:
     """What telling rows apart showed, in a plain sentence."""
     found = joint.classifier
-    n = f"{found.n_current:,} rows against {found.n_reference:,}"
-    ends = f"interval {found.auc_low:.0%} to {found.auc_high:.0%}"
+    low, high = (as_written(f"{end:.0%}") for end in (found.auc_low, found.auc_high))
+    ends = _("interval {low} to {high}").format(low=low, high=high)
     if joint.verdict in ALARMING and found.auc_low < 0.505:  # as in `describe_interval`
-        ends = f"at most {found.auc_high:.0%}"
-    told = f"{found.auc:.0%} of pairs ({ends}; 50% is guessing; {n})"
-    by = ", ".join(one.column for one in found.columns)
-    besides = f", even without {', '.join(found.left_out)}" if found.left_out else ""
+        ends = _("at most {most}").format(most=high)
+    told = _("{share} of pairs ({ends}; 50% is guessing; {n})").format(
+        share=as_written(f"{found.auc:.0%}"),
+        ends=ends,
+        n=_both(found.n_current, found.n_reference),
+    )
     if joint.verdict in ALARMING:
-        sentence = f"Rows of now can be told from earlier ones, in {told}{', by ' + by if by else ''}{besides}."
-        if joint.hidden:
-            names = ", ".join(joint.hidden)
-            sentence += f" How {names} go together with the others changed, though not surely by themselves."
-        return sentence
+        return _told_apart(joint, told)
     if joint.verdict == "ok":
-        return f"Rows of now can hardly be told from earlier ones, in {told}."
-    if joint.calm:
-        return f"There is no sign that rows of now can be told from earlier ones: {told}."
-    return f"Whether rows of now can be told from earlier ones is open: in {told}."
+        said = _("Rows of now can hardly be told from earlier ones, in {told}.")
+    elif joint.calm:
+        said = _("There is no sign that rows of now can be told from earlier ones: {told}.")
+    else:
+        said = _("Whether rows of now can be told from earlier ones is open: in {told}.")
+    return said.format(told=told)
+
+
+def _told_apart(joint: JointDrift, told: str) -> str:
+    by = ", ".join(one.column for one in joint.classifier.columns)
+    told = _("{told}, by {columns}").format(told=told, columns=by) if by else told
+    if left_out := joint.classifier.left_out:
+        told = _("{told}, even without {columns}").format(told=told, columns=", ".join(left_out))
+    sentence = _("Rows of now can be told from earlier ones, in {told}.").format(told=told)
+    if not joint.hidden:
+        return sentence
+    hidden = _("How {names} go together with the others changed, though not surely by themselves.")
+    return f"{sentence} {hidden.format(names=', '.join(joint.hidden))}"
 
 
 def costs_of(report: DriftReport) -> list[str]:
@@ -178,15 +227,18 @@ def costs_of(report: DriftReport) -> list[str]:
 
 
 def summarise_report(report: DriftReport) -> str:
-    """The report in a few plain sentences: what changed and by how much, then what that likely costs."""
-    return " ".join(sentences_of(report))
+    """The report in a few sentences of plain English: what changed and by how much, then what that likely costs."""
+    if current().locale == SOURCE_LANGUAGE:
+        return " ".join(sentences_of(report))
+    with use(SOURCE_LANGUAGE):
+        return " ".join(sentences_of(report))
 
 
 def sentences_of(report: DriftReport) -> list[str]:
     """The parts of the summary, the finding first."""
-    rows = f"{report.n_current:,} rows against {report.n_reference:,}"
     if not report.n_current or not report.n_reference:
-        return [f"No verdict: one of the samples is empty ({rows})."]
+        rows = _both(report.n_current, report.n_reference)
+        return [_("No verdict: one of the samples is empty ({rows}).").format(rows=rows)]
     told = report.joint is not None and report.joint.verdict in ALARMING
     parts = [
         describe_finding(report, told=told),
@@ -198,52 +250,64 @@ def sentences_of(report: DriftReport) -> list[str]:
         describe_open(report),
         describe_segments(report),
         describe_repeats(report),
-        f"Told apart and estimated by {report.sampled}." if report.sampled else "",
-        f"Compared with {report.basis}." if report.basis else "",
+        _("Told apart and estimated by {sample}.").format(sample=_sample(report.sampled)) if report.sampled else "",
+        _("Compared with {basis}.").format(basis=retold(report.basis)) if report.basis else "",
     ]
     return [part for part in parts if part]
 
 
+def _sample(sampled: str) -> str:
+    """Of which rows a part was read, each said again."""
+    told, *others = map(retold, sampled.split(" and "))
+    return _("{first} and {second}").format(first=told, second=", ".join(others)) if others else told
+
+
 def describe_finding(report: DriftReport, *, told: bool = False) -> str:
     """What was found, in a sentence. told: rows are told apart."""
-    rows = f"{report.n_current:,} rows against {report.n_reference:,}"
+    places: dict[str, object] = {"rows": _both(report.n_current, report.n_reference)}
+    loud = sum(segment.alarm for segment in report.segments)
     if not report.flagged and not told and report.alarm and report.refused:
-        return f"Prediction would refuse part of {rows}."
-    if report.flagged:
-        return f"Drift in {len(report.flagged)} of {len(report.columns)} columns ({rows})."
-    if told:
-        return f"No drift found in single columns of {rows}."
-    if loud := sum(segment.alarm for segment in report.segments):
-        return f"No drift found in {rows} as a whole, but in {loud} of {len(report.segments)} segments."
-    if all(column.doubt in ("few rows", "untested") for column in report.columns):
-        return f"Too few rows to tell whether anything changed ({rows})."
-    return f"No drift found in {rows}."
+        said = _("Prediction would refuse part of {rows}.")
+    elif report.flagged:
+        said = _("Drift in {n} of {all} columns ({rows}).")
+        places |= {"n": len(report.flagged), "all": len(report.columns)}
+    elif told:
+        said = _("No drift found in single columns of {rows}.")
+    elif loud:
+        said = _("No drift found in {rows} as a whole, but in {n} of {all} segments.")
+        places |= {"n": loud, "all": len(report.segments)}
+    elif all(column.doubt in ("few rows", "untested") for column in report.columns):
+        said = _("Too few rows to tell whether anything changed ({rows}).")
+    else:
+        said = _("No drift found in {rows}.")
+    return said.format(**places)
 
 
 def describe_refused(refused: Sequence[RefusedValues]) -> str:
     """What prediction would refuse, in plain sentences; empty where nothing."""
     ordered = sorted(refused, key=lambda one: (one.share_reference - one.share, one.column))
     told = [_refusal(one) for one in ordered[:5]]
-    told += [f"{len(ordered) - 5} more kinds of values would be refused."] if len(ordered) > 5 else []
+    told += [_("{n} more kinds of values would be refused.").format(n=len(ordered) - 5)] if len(ordered) > 5 else []
     return " ".join(told)
-
-
-REFUSAL_WORDS = {
-    "no number": "is no number",
-    "out of range": "is out of range",
-    "not whole": "is no whole number",
-    "unknown level": "has a level that is not declared",
-}
 
 
 def _refusal(one: RefusedValues) -> str:
     if one.kind == "no such column":
-        return f"Column {one.column} is missing, which every row needs."
+        return _("Column {column} is missing, which every row needs.").format(column=one.column)
     if one.kind == "repeated":
-        return f"{one.rows:,} rows are of the same student, group and period as another; {one.rule}."
-    before = f", {_percent(one.share_reference)} before" if one.share_reference else ""
-    examples = f" ({', '.join(one.examples)}{', …' if one.rows > len(one.examples) else ''})" if one.examples else ""
-    return f"{_percent(one.share)} of {one.column} {REFUSAL_WORDS[one.kind]}{examples}{before}: it {one.rule}."
+        said = _("{n} rows are of the same student, group and period as another; {rule}.")
+        return said.format(n=_n(one.rows), rule=retold(one.rule))
+    said = {
+        "no number": _("{share} of {column} is no number"),
+        "out of range": _("{share} of {column} is out of range"),
+        "not whole": _("{share} of {column} is no whole number"),
+        "unknown level": _("{share} of {column} has a level that is not declared"),
+    }[one.kind].format(share=_percent(one.share), column=one.column)
+    if one.examples:
+        said += f" ({', '.join(one.examples)}{', …' if one.rows > len(one.examples) else ''})"
+    if one.share_reference:
+        said = _("{said}, {before} before").format(said=said, before=_percent(one.share_reference))
+    return _("{said}: it {rule}.").format(said=said, rule=retold(one.rule))
 
 
 def describe_doubts(report: DriftReport) -> str:
@@ -251,13 +315,15 @@ def describe_doubts(report: DriftReport) -> str:
     total, doubts = len(report.columns), Counter(column.doubt for column in report.columns if not column.alarming)
     few, calm, near, untested = (doubts[doubt] for doubt in ("few rows", "no sign", "at the limit", "untested"))
     most = max((column.effect_high for column in report.columns if column.doubt == "no sign"), default=0.0)
-    told = [f"too few rows to tell of {few}"] if few else []
-    told += [f"no sign of change in {calm}, at most {most:.2f}"] if calm else []
-    told += [f"{near} changed beyond chance by about their limit"] if near else []
-    told += [f"{untested} not tested"] if untested else []
+    told = [_("too few rows to tell of {n}").format(n=few)] if few else []
+    sign = _("no sign of change in {n}, at most {most}")
+    told += [sign.format(n=calm, most=as_written(f"{most:.2f}"))] if calm else []
+    told += [_("{n} changed beyond chance by about their limit").format(n=near)] if near else []
+    told += [_("{n} not tested").format(n=untested)] if untested else []
     if not told or few == total:
         return ""
-    return f"{few + calm + near + untested} of {total} columns are undecided: {'; '.join(told)}."
+    said = _("{n} of {all} columns are undecided: {told}.")
+    return said.format(n=few + calm + near + untested, all=total, told="; ".join(told))
 
 
 def describe_open(report: DriftReport) -> str:
@@ -265,8 +331,10 @@ def describe_open(report: DriftReport) -> str:
     names = [column.label for column in report.columns if column.read_rows_again]
     if not names:
         return ""
-    named = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
-    return f"Counts alone leave the verdict on {named} open; reading the rows again (exact) settles it."
+    named = ", ".join(names[:3])
+    named = _("{names} and {n} more").format(names=named, n=len(names) - 3) if len(names) > 3 else named
+    said = _("Counts alone leave the verdict on {names} open; reading the rows again (exact) settles it.")
+    return said.format(names=named)
 
 
 def describe_repeats(report: DriftReport) -> str:
@@ -276,9 +344,16 @@ def describe_repeats(report: DriftReport) -> str:
         return ""
     column = min(repeated, key=lambda one: (one.independent_current or one.n_current) / max(1, one.n_current))
     now, before = column.independent_current or column.n_current, column.independent_reference or column.n_reference
-    return (
-        f"Some students or groups stand in several rows, which count by what they tell in {len(repeated)} columns: of "
-        f"{column.label}, {column.n_current:,} rows as {now:,.0f} against {column.n_reference:,} as {before:,.0f}."
+    return _(
+        "Some students or groups stand in several rows, which count by what they tell in {n} columns: of {column}, "
+        "{rows} rows as {now} against {others} as {before}."
+    ).format(
+        n=len(repeated),
+        column=column.label,
+        rows=_n(column.n_current),
+        now=as_written(f"{now:,.0f}"),
+        others=_n(column.n_reference),
+        before=as_written(f"{before:,.0f}"),
     )
 
 
@@ -289,54 +364,83 @@ def describe_segments(report: DriftReport) -> str:
     loud = [segment for segment in report.segments if segment.alarm]
     calm = [segment for segment in report.segments if not segment.alarm and not segment.reason]
     small = sum(segment.too_small for segment in calm)
+    drifted = _("drift in {segment} ({rows}: {columns})")
     told = [
-        f"drift in {segment.segment} ({segment.n_current:,} rows against {segment.n_reference:,}: "
-        f"{', '.join(column.label for column in segment.flagged[:3])})"
+        drifted.format(
+            segment=segment.segment,
+            rows=_both(segment.n_current, segment.n_reference),
+            columns=", ".join(column.label for column in segment.flagged[:3]),
+        )
         for segment in loud[:5]
     ]
-    told += [f"drift in {len(loud) - 5} more"] if len(loud) > 5 else []
-    told += [f"none found in {len(calm) - small}"] if len(calm) > small else []
-    told += [f"too few rows to tell in {small}"] if small else []
+    told += [_("drift in {n} more").format(n=len(loud) - 5)] if len(loud) > 5 else []
+    told += [_("none found in {n}").format(n=len(calm) - small)] if len(calm) > small else []
+    told += [_("too few rows to tell in {n}").format(n=small)] if small else []
     left = len(report.segments) - len(loud) - len(calm)
-    told += [f"{left} not compared (not enough data, or on one side only)"] if left else []
-    return f"By {report.by}: {'; '.join(told) or 'no segments'}."
+    told += [_("{n} not compared (not enough data, or on one side only)").format(n=left)] if left else []
+    return _("By {column}: {told}.").format(column=report.by, told="; ".join(told) or _("no segments"))
 
 
 def describe_segment(segment: SegmentDrift) -> str:
     """What one segment shows, in a few words."""
     if segment.reason or segment.alarm:
-        return segment.reason or " ".join(map(describe, segment.flagged[:3]))
+        return retold(segment.reason) or " ".join(map(describe, segment.flagged[:3]))
     few = sum(column.doubt in ("few rows", "untested") for column in segment.columns)
     if segment.too_small:
-        return f"too few rows to tell of {few} of {len(segment.columns)} columns"
-    return "no drift found" + (f"; too few rows to tell of {few} columns" if few else "")
+        return _("too few rows to tell of {n} of {all} columns").format(n=few, all=len(segment.columns))
+    return _("no drift found; too few rows to tell of {n} columns").format(n=few) if few else _("no drift found")
 
 
 def describe_change(change: ErrorChange) -> str:
     """When the error changed, and from what to what, in a plain sentence."""
-    unit, way = f" {change.unit}" if change.unit else "", "rose" if change.rose else "fell"
-    return (
-        f"The mean error for {change.target} {way} at about {change.at:%Y-%m-%d}, from {change.before:.3g} to "
-        f"{change.after:.3g}{unit} ({change.after - change.before:+.2g}, 95% interval {change.low:+.2g} to "
-        f"{change.high:+.2g}; {change.n_before:,} predictions before, {change.n_after:,} after; noticed "
-        f"{change.noticed:%Y-%m-%d})."
+    told = _(
+        "from {before} to {after}{unit} ({change}, 95% interval {low} to {high}; {first} predictions before, {last} "
+        "after; noticed {noticed})"
+    ).format(
+        before=as_written(f"{change.before:.3g}"),
+        after=as_written(f"{change.after:.3g}"),
+        unit=_unit(change.unit),
+        change=as_written(f"{change.after - change.before:+.2g}"),
+        low=as_written(f"{change.low:+.2g}"),
+        high=as_written(f"{change.high:+.2g}"),
+        first=_n(change.n_before),
+        last=_n(change.n_after),
+        noticed=f"{change.noticed:%Y-%m-%d}",
     )
+    said = (
+        _("The mean error for {target} rose at about {day}, {told}.")
+        if change.rose
+        else _("The mean error for {target} fell at about {day}, {told}.")
+    )
+    return said.format(target=change.target, day=f"{change.at:%Y-%m-%d}", told=told)
+
+
+def _unit(unit: str) -> str:
+    return f" {worded(unit)}" if unit else ""
 
 
 def describe_expected(expected: ExpectedError) -> str:
     """The expected error in plain sentences, its assumption among them."""
-    unit = f" {expected.unit}" if expected.unit else ""
-    told = (
-        f"{expected.after:.3g}{unit} after {expected.before:.3g} in training ({expected.change:+.2g}, 95% interval "
-        f"{expected.change_low:+.2g} to {expected.change_high:+.2g}, {expected.n_current:,} rows)"
+    told = _("{after}{unit} after {before} in training ({change}, 95% interval {low} to {high}, {n} rows)").format(
+        after=as_written(f"{expected.after:.3g}"),
+        unit=_unit(expected.unit),
+        before=as_written(f"{expected.before:.3g}"),
+        change=as_written(f"{expected.change:+.2g}"),
+        low=as_written(f"{expected.change_low:+.2g}"),
+        high=as_written(f"{expected.change_high:+.2g}"),
+        n=_n(expected.n_current),
     )
-    if not expected.change_low <= 0 <= expected.change_high:
-        way = "rise" if expected.change > 0 else "fall"
-        sentence = f"The mean error for {expected.target} is expected to {way}: {told}."
+    if expected.change_low <= 0 <= expected.change_high:
+        said = _("Whether the mean error for {target} changes is open: {told}. This is {assumption}.")
+    elif expected.change > 0:
+        said = _("The mean error for {target} is expected to rise: {told}. This is {assumption}.")
     else:
-        sentence = f"Whether the mean error for {expected.target} changes is open: {told}."
-    beyond = f" {expected.outside:.0%} of the rows hold a value unlike any in training, where it knows little."
-    return f"{sentence} This is {expected.assumption}.{beyond if expected.outside >= 0.01 else ''}"
+        said = _("The mean error for {target} is expected to fall: {told}. This is {assumption}.")
+    said = said.format(target=expected.target, told=told, assumption=retold(expected.assumption))
+    if expected.outside < 0.01:
+        return said
+    beyond = _("{share} of the rows hold a value unlike any in training, where it knows little.")
+    return f"{said} {beyond.format(share=as_written(f'{expected.outside:.0%}'))}"
 
 
 def describe_classes(target: str, changes: Sequence[ClassChange]) -> str:
@@ -344,14 +448,25 @@ def describe_classes(target: str, changes: Sequence[ClassChange]) -> str:
     if not changes:
         return ""
     most = max(changes, key=lambda one: (abs(one.change), one.level))
-    rows = f"{most.n_current:,} rows against {most.n_reference:,}"
-    told = f"{most.share_current:.0%} after {most.share_reference:.0%} ({most.change:+.0%}, interval {most.low:+.0%}"
-    told += f" to {most.high:+.0%}, {rows})"
+    told = _("{now} after {before} ({change}, interval {low} to {high}, {rows})").format(
+        now=as_written(f"{most.share_current:.0%}"),
+        before=as_written(f"{most.share_reference:.0%}"),
+        change=as_written(f"{most.change:+.0%}"),
+        low=as_written(f"{most.low:+.0%}"),
+        high=as_written(f"{most.high:+.0%}"),
+        rows=_both(most.n_current, most.n_reference),
+    )
     if most.probability_reference is not None and most.probability_current is not None:
-        told += (
-            f"; its mean probability went from {most.probability_reference:.2f} to {most.probability_current:.2f} "
-            f"(interval of the change {most.probability_low:+.2f} to {most.probability_high:+.2f})"
+        told = _(
+            "{told}; its mean probability went from {before} to {now} (interval of the change {low} to {high})"
+        ).format(
+            told=told,
+            before=as_written(f"{most.probability_reference:.2f}"),
+            now=as_written(f"{most.probability_current:.2f}"),
+            low=as_written(f"{most.probability_low:+.2f}"),
+            high=as_written(f"{most.probability_high:+.2f}"),
         )
+    said = _("Among the answers for {target}, {level} moved most: {told}.")
     if most.low <= 0 <= most.high:
-        return f"Whether the answers for {target} moved is open; most of all {most.level!r} did: {told}."
-    return f"Among the answers for {target}, {most.level!r} moved most: {told}."
+        said = _("Whether the answers for {target} moved is open; most of all {level} did: {told}.")
+    return said.format(target=target, level=repr(most.level), told=told)

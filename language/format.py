@@ -34,6 +34,21 @@ def number(value: float, digits: int = 1, *, signed: bool = False) -> str:
     return plus + format_decimal(rounded, format=f"#,##0{places}", locale=locale)
 
 
+def as_written(figure: str) -> str:
+    """A number or share that was written as programs do, with the signs of the reader; plain English leaves it.
+
+    >>> as_written("+1,234.50"), as_written("9.5%")
+    ('+1,234.50', '9.5%')
+    """
+    locale = current().locale
+    if locale == SOURCE_LANGUAGE:
+        return figure
+    from babel.numbers import get_decimal_symbol, get_group_symbol
+
+    signs = {",": get_group_symbol(locale), ".": get_decimal_symbol(locale), "%": PERCENT}
+    return "".join(signs.get(one, one) for one in figure)
+
+
 def count(value: int) -> str:
     """A number of things, thousands apart.
 

@@ -200,6 +200,18 @@ KEPT_FORMS = (
     # Columns of which a drift report says nothing (`drift.compare`)
     "only in the reference",
     "only in the current sample",
+    # What a report rests on, and why something of it was not compared (`drift`, `monitoring`)
+    "an estimate without outcomes, right only as long as students like these still end as they did",
+    "{n} of {all} rows of now",
+    "{n} of {all} rows of the past",
+    "{n} of {all} rows of training",
+    "there are no values in the current sample",
+    "there are no values in the reference",
+    "its levels are too rare to be compared, even counted together",
+    "new: the reference has no such segment",
+    "gone: the current sample has no such segment",
+    "not enough data: fewer than {n} rows on one side",
+    "no column in common",
     # What is to be known of a report, and what a backtest keeps of one (`monitoring`, `drift.sentences`)
     "of {n} school weeks in these days the newest, {name}, is compared",
     "{name}: no {feed} {since}, {n} school days: {told}",

@@ -7,7 +7,7 @@ from itertools import pairwise
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from dashboard.charts import Figure, in_unit, mark_models, plain, short
+from dashboard.charts import Figure, in_lines, in_unit, mark_models, plain, short
 from dashboard.palette import State, palette
 from drift.quadrants import PlacedColumn, Quadrant
 from drift.records import Curve, SegmentDrift
@@ -27,6 +27,7 @@ TAP = 22  # pixels: with its ring a dot is a target for a thumb
 NAMED_DOTS = 8
 NAME_FITS = 0.55  # moved so far at most, a name has room at the right
 SEGMENT_ROW = 30
+SHORT_AXIS = 16  # letters in a line beside one of two pictures in a column
 
 
 def timeline(points: Sequence[TimelinePoint], came: Sequence[tuple[datetime, str]], chosen: str) -> Figure:
@@ -51,9 +52,10 @@ def timeline(points: Sequence[TimelinePoint], came: Sequence[tuple[datetime, str
     mark_models(figure, [(at, "") for at, _name in came], _span(points), row=2, col=1)
     plain(figure, 360, legend=True)
     figure.update_layout(margin_t=56, legend={"y": 1.08})
-    figure.update_yaxes(title=_("unknown"), tickformat=".0%", rangemode="tozero", nticks=3, row=1, col=1)
+    names = [in_lines(_("unknown"), SHORT_AXIS), in_lines(_("facts that moved"), SHORT_AXIS)]
+    figure.update_yaxes(title=names[0], tickformat=".0%", rangemode="tozero", nticks=3, row=1, col=1)
     most = max(one.moved for one in points)
-    figure.update_yaxes(title=_("facts that moved"), range=[-0.15 * (most + 1), 1.2 * (most + 1)], row=2, col=1)
+    figure.update_yaxes(title=names[1], range=[-0.15 * (most + 1), 1.2 * (most + 1)], row=2, col=1)
     figure.update_yaxes(nticks=5, tickformat="d", row=2, col=1)
     margin = _span(points) / 20
     figure.update_xaxes(type="date", nticks=6, range=[points[0].at - margin, points[-1].at + margin])

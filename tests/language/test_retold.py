@@ -3,6 +3,7 @@
 import ast
 import re
 from dataclasses import replace
+from typing import get_args
 
 import polars as pl
 import pytest
@@ -10,8 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import language
+from drift.records import Doubt
 from language import retold
 from language.collect import ROOT, TRANSLATED
+from language.ending_words import plain_ending_words
 from language.retold import AS_IT_IS, FIGURE_PLACES, FORM_PLACES, KEPT_FORMS
 from language.speech import SOURCE_LANGUAGE, languages
 from preprocessing.reading.files import read_table
@@ -19,6 +22,7 @@ from preprocessing.reading.raw_table import UnreadableFile
 from preprocessing.schema import Feature, load_domains
 from preprocessing.template import template
 from preprocessing.validation.causes import causes
+from preprocessing.validation.results import RefusedValues
 from preprocessing.validation.rules import BadData, expected, left_out, missing_fault
 from preprocessing.validation.validate import validate_table
 
@@ -37,6 +41,7 @@ COMPOSING = (
     "reports",
     "retraining",
 )
+DOCUMENTED = (ast.Module, ast.FunctionDef)
 SCHOOL = load_domains()["school"]
 
 
@@ -64,7 +69,7 @@ def composed(refused: BadData) -> list[str]:
 
 
 def test_every_form_is_one_that_the_code_still_makes(refused: BadData) -> None:
-    said = composed(refused)
+    said = [*composed(refused), *plain_ending_words(event=True), *plain_ending_words(event=False)]
     for package in COMPOSING:
         for file in (ROOT / package).rglob("*.py"):
             nodes = ast.walk(ast.parse(file.read_text(encoding="utf-8")))
@@ -74,6 +79,17 @@ def test_every_form_is_one_that_the_code_still_makes(refused: BadData) -> None:
     assert {part for part in parts if len(part.split()) > 1 and part not in everything} <= {"cell of", "cells of"}
     assert not set(COMPOSING) - {path.name for path in ROOT.iterdir()}
     assert "reports" in TRANSLATED
+    sentences = ast.parse(
+        (ROOT / "drift" / "sentences.py").read_text(encoding="utf-8")
+    )  # each in the reader's language
+    calls = [node for node in ast.walk(sentences) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)]
+    spoken = {id(one) for call in calls if call.func.id in ("_", "ngettext") for one in call.args}
+    texts = [node for node in ast.walk(sentences) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+    plain = {one.value for one in texts if id(one) not in spoken and re.search(r"[a-z] [a-z]", one.value)}
+    docstrings = {ast.get_docstring(one, clean=False) for one in ast.walk(sentences) if isinstance(one, DOCUMENTED)}
+    named = {word for kinds in (Doubt, RefusedValues.__annotations__["kind"]) for word in get_args(kinds)}
+    assert len(spoken) > 60
+    assert not plain - docstrings - named
 
 
 @pytest.mark.parametrize("name", OTHERS)
