@@ -129,7 +129,7 @@ def conclude(column: Measured, effective: Pair = (EACH_ROW, EACH_ROW)) -> Eviden
 
 def _why_untested(column: Measured, outcome: TestResult) -> str:
     if column.test is None:
-        return f"there are no values in the {'current sample' if column.rows[0] else 'reference'}"
+        return "there are no values in the current sample" if column.rows[0] else "there are no values in the reference"
     if column.levels and not outcome.freedom and not column.constant:
         return "its levels are too rare to be compared, even counted together"
     return ""

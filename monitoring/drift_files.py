@@ -267,7 +267,7 @@ def _against_champion(
     else:
         rows = rows._replace(frame=with_answers(predictor, schema, rows.frame))
         findings = findings_of(workspace, predictor, schema, rows.frame)
-        sampled = " and ".join(filter(None, [rows.describe("of now"), findings.sampled]))
+        sampled = " and ".join(filter(None, [rows.describe("rows of now"), findings.sampled]))
         findings = findings._replace(sampled=sampled, answers=({}, _answers(rows.frame, schema)))
     if options.by:
         earlier = earlier_rows(workspace, schema, rows.frame, options.by, manifest.moment)
@@ -301,7 +301,7 @@ def _against_rows(
             past, rows = (one._replace(frame=with_answers(predictor, schema, one.frame)) for one in (past, rows))
             findings = _answered(findings, predictor, schema, past, rows)
     if not options.columns_only:
-        sampled = " and ".join(filter(None, [rows.describe("of now"), past.describe("of the past")]))
+        sampled = " and ".join(filter(None, [rows.describe("rows of now"), past.describe("rows of the past")]))
         findings = findings._replace(classifier=part_rows(past.frame, rows.frame, schema), sampled=sampled)
     if options.by:
         findings = findings._replace(segments=gather_segments(past.frame, rows.frame, schema, options.by))

@@ -98,7 +98,7 @@ def _findings_of_days(
         findings = Findings(classifier=part_rows(past.frame, rows.frame, schema) if past else None)
         before = context_of(past.frame, schema) if past else None
         findings = with_context(findings, before, context_of(rows.frame, schema))
-    read = [rows.describe("of now"), past.describe("of the past") if past else "", findings.sampled]
+    read = [rows.describe("rows of now"), past.describe("rows of the past") if past else "", findings.sampled]
     return findings._replace(
         basis=compared.basis,
         sampled=" and ".join(filter(None, read)),

@@ -68,10 +68,10 @@ class Sample(NamedTuple):
     def describe(self, whose: str) -> str:
         """How many were read, in words; nothing where that is all.
 
-        >>> Sample(pl.DataFrame({"x": [1]}), 3).describe("of now")
+        >>> Sample(pl.DataFrame({"x": [1]}), 3).describe("rows of now")
         '1 of 3 rows of now'
         """
-        return f"{self.frame.height:,} of {self.total:,} rows {whose}" if self.share < 1 else ""
+        return f"{self.frame.height:,} of {self.total:,} {whose}" if self.share < 1 else ""
 
 
 def reference_of(manifest: Manifest, profile: Profile, schema: DomainSchema) -> Profile:
@@ -278,7 +278,7 @@ def findings_of(
         classifier=None if earlier is None else part_rows(earlier, compared, schema, known),
         expected=expect_of(predictor, current, schema),
         said={target: (before, after)} if before and after else {},
-        sampled=taught.describe("of training") if taught else "",
+        sampled=taught.describe("rows of training") if taught else "",
     )
     return with_context(findings, placed, context_of(current, schema))
 
