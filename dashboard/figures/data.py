@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
+from math import log10
 
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
@@ -27,6 +28,7 @@ TAP = 22  # pixels: with its ring a dot is a target for a thumb
 NAMED_DOTS = 8
 NAME_FITS = 0.55  # moved so far at most, a name has room at the right
 SEGMENT_ROW = 30
+LOG_ROOM = 0.5  # decades above the highest dot, where the limit is named
 SHORT_AXIS = 16  # letters in a line beside one of two pictures in a column
 
 
@@ -53,9 +55,9 @@ def timeline(points: Sequence[TimelinePoint], came: Sequence[tuple[datetime, str
     plain(figure, 360, legend=True)
     figure.update_layout(margin_t=56, legend={"y": 1.08})
     names = [in_lines(_("unknown"), SHORT_AXIS), in_lines(_("facts that moved"), SHORT_AXIS)]
-    figure.update_yaxes(title=names[0], tickformat=".0%", rangemode="tozero", nticks=3, row=1, col=1)
+    figure.update_yaxes(title_text=names[0], tickformat=".0%", rangemode="tozero", nticks=3, row=1, col=1)
     most = max(one.moved for one in points)
-    figure.update_yaxes(title=names[1], range=[-0.15 * (most + 1), 1.2 * (most + 1)], row=2, col=1)
+    figure.update_yaxes(title_text=names[1], range=[-0.15 * (most + 1), 1.2 * (most + 1)], row=2, col=1)
     figure.update_yaxes(nticks=5, tickformat="d", row=2, col=1)
     margin = _span(points) / 20
     figure.update_xaxes(type="date", nticks=6, range=[points[0].at - margin, points[-1].at + margin])
@@ -114,7 +116,13 @@ def drift_map(placed: Sequence[PlacedColumn], *, limit: float, matters: float, u
     figure.add_vline(x=limit, line=line, annotation={"text": limits, "font": {"size": 12, "color": seen.muted}})
     figure.add_hline(y=matters, line=line)
     figure.update_xaxes(title=_("moved (0 the same, 1 entirely different)"), range=[-0.03, 1.12])
-    figure.update_yaxes(title=_("matters: error added when it is unknown") + in_unit(unit), type="log", nticks=4)
+    most = max([matters, *(one.matters for one in placed)])
+    figure.update_yaxes(
+        title=_("matters: error added when it is unknown") + in_unit(unit),
+        type="log",
+        nticks=4,
+        range=[log10(least) - LOG_ROOM / 2, log10(max(most, least)) + LOG_ROOM],
+    )
     return plain(figure, 380, legend=True)
 
 

@@ -183,6 +183,7 @@ def _grades(rungs: Sequence[Rung], target: Target) -> Figure:
                 y=list(range(len(rungs))),
                 orientation="h",
                 name=label_of(level, target.labels),
+                legendrank=target.levels.index(level),
                 marker_color=seen.faded(colour, 0.35 + 0.65 * (step + 1) / len(levels)),  # a legend shows no opacity
                 text=[one.name for one in rungs],
                 customdata=list(range(len(rungs))),

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
+from dashboard.charts import in_unit
 from dashboard.parts import capital
 from dashboard.tables import number_column, show_table
 from dashboard.visit import Visit
@@ -47,7 +48,7 @@ def _draw(found: EffectReport) -> None:
     if found.share_helped is not None:
         st.write(said.format(n=count(found.students)))
     if found.effects:
-        unit = f" ({found.unit})" if found.unit else ""
+        unit = in_unit(found.unit)
         digits = {name: number_column(name, 2) for name in (_("effect") + unit, _("from"), _("to"))}
         show_table(effect_rows(found.effects, unit), hide_index=True, width="stretch", column_config=digits)
         for sentence in effect_sentences(found.effects):
@@ -57,7 +58,7 @@ def _draw(found: EffectReport) -> None:
         st.info(_("Not enough data: of too few students is it known that help came, or did not, and how it ended."))
     missed = miss_rows(found)
     if missed:
-        config = {name: number_column(name, 2) for name in (_("mean miss"), _("from"), _("to"))}
+        config = {name: number_column(name, 2) for name in (_miss_head(found), _("from"), _("to"))}
         show_table(missed, hide_index=True, width="stretch", column_config=config)
         st.caption(_("Help that works makes answers about those who got it miss."))
 
@@ -106,6 +107,10 @@ def effect_sentences(effects: Sequence[HelpEffect]) -> list[str]:
     ]
 
 
+def _miss_head(found: EffectReport) -> str:
+    return _("mean miss{unit}").format(unit=in_unit(found.unit))
+
+
 def miss_rows(found: EffectReport) -> list[Mapping[str, object]]:
     """How far answers missed for whom, where it may be told."""
     who = {"helped": _("who were helped"), "not helped": _("who were not helped"), "all": _("all")}
@@ -113,7 +118,7 @@ def miss_rows(found: EffectReport) -> list[Mapping[str, object]]:
         {
             _("Answers to students"): who[one.who],
             _("students"): one.students,
-            _("mean miss"): one.miss.value,
+            _miss_head(found): one.miss.value,
             _("from"): one.miss.low,
             _("to"): one.miss.high,
         }
