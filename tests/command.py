@@ -7,9 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from settings import ALIASES
+from tests.forked import forks
 
 ROOT = Path(__file__).resolve().parents[1]
 GRADEWATCH = (sys.executable, "-m", "cli")
+PATIENCE = 240.0
+"""Seconds for a command: less than a test has."""
 
 
 def environment_of(folder: Path, **settings: str) -> dict[str, str]:
@@ -23,11 +26,20 @@ def environment_of(folder: Path, **settings: str) -> dict[str, str]:
 
 
 def run_command(
-    folder: Path, *arguments: str, program: Sequence[str] = GRADEWATCH, typed: str = "", **settings: str
-) -> subprocess.CompletedProcess[str]:
-    """What came of `gradewatch ARGUMENTS`, or of another program with them. typed: into its standard input."""
+    folder: Path, *arguments: str, program: Sequence[str] = GRADEWATCH, typed: str = "", alone: bool = False,
+    **settings: str,
+) -> subprocess.CompletedProcess[str]:  # fmt: skip
+    """What came of `gradewatch ARGUMENTS`, or of another program with them.
+
+    typed: into its standard input. alone: in a fresh interpreter, a child of this process, as users start it; else in
+    one that has loaded what every command loads.
+    """
     environment = environment_of(folder, **settings)
+    if program[:2] == GRADEWATCH[:2] and not alone:
+        module, *first = program[2:]
+        given = {"folder": folder, "environment": environment, "typed": typed, "patience": PATIENCE}
+        return forks(ROOT).run(module, [*first, *arguments], **given)
     return subprocess.run(
         [*program, *arguments], input=typed, env=environment, cwd=folder, capture_output=True, text=True, check=False,
-        timeout=240,
+        timeout=PATIENCE,
     )  # fmt: skip

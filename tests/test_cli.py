@@ -474,14 +474,14 @@ def test_a_schools_export_goes_from_infer_to_a_served_model_in_two_commands(run:
     began = resource.getrusage(resource.RUSAGE_CHILDREN)
     source = folder / "relevé.csv"
     source.write_bytes(lycee(80, seed=3))
-    drafted = run("domain", "infer", str(source), "--name", "lycee", "-o", str(folder / "lycee.toml"))
+    drafted = run("domain", "infer", str(source), "--name", "lycee", "-o", str(folder / "lycee.toml"), alone=True)
     assert drafted.returncode == 0, drafted.stderr
     told = drafted.stderr
     assert "predicts 'Moyenne' (called a mark)" in told
     assert "student key: 'N° élève', 80 students, each once in 'Trimestre'" in told
     assert "from the oldest on: 1er trimestre, 2e trimestre, 3e trimestre" in told
     assert "cells of 'Contrôle' are no numbers: " in told
-    result = run("train", "-d", "lycee", "--data", str(source))
+    result = run("train", "-d", "lycee", "--data", str(source), alone=True)
     assert "now serves" in result.stdout, result.stdout + result.stderr
     assert "rows split by period" in result.stdout
     ended = resource.getrusage(resource.RUSAGE_CHILDREN)

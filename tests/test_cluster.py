@@ -212,10 +212,9 @@ def test_a_scheduler_that_goes_away_is_said(tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def taught(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def taught(prepared: Callable[..., Path]) -> Path:
     """The folder of an installation with a champion."""
-    begin(folder := tmp_path_factory.mktemp("cluster"))
-    return folder
+    return prepared("retraining", begin)
 
 
 def copied(taught: Path, folder: Path) -> Workspace:

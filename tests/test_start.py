@@ -33,7 +33,7 @@ def test_only_options_with_values_of_their_kind_are_plain(
 
 
 def test_a_refused_start_says_why_as_the_command_line_does(tmp_path: Path) -> None:
-    found = run_command(tmp_path, "serve", "--host", "0.0.0.0")
+    found = run_command(tmp_path, "serve", "--host", "0.0.0.0", alone=True)
     assert found.returncode == 78
     assert "GRADEWATCH_AUTH" in found.stderr
     assert "Traceback" not in found.stderr
@@ -46,7 +46,7 @@ def test_a_wrong_option_is_wrong_usage(tmp_path: Path) -> None:
 
 
 def test_every_other_verb_is_the_command_lines(tmp_path: Path) -> None:
-    assert "school" in run_command(tmp_path, "domain", "list").stdout
+    assert "school" in run_command(tmp_path, "domain", "list", alone=True).stdout
 
 
 def test_serving_loads_no_command_line() -> None:
