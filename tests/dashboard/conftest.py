@@ -3,6 +3,7 @@
 The shipped domains stay without champions, so that every page is also seen empty.
 """
 
+import asyncio
 import os
 import shutil
 import socket
@@ -11,12 +12,14 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any, NoReturn
 
 import httpx
 import pytest
 import streamlit as st
+from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
 
 from dashboard.gate import Tries
@@ -26,6 +29,7 @@ from preprocessing.synthetic import generate
 from retraining.examples import example_frame
 from retraining.first_champions import keys_of, train_domain
 from settings import Settings
+from tests.dashboard.switching import environment
 
 ROWS = 160
 SCRIPT = Path(__file__).resolve().parents[2] / "dashboard" / "dashboard.py"
@@ -91,6 +95,14 @@ def trained(prepared: Callable[..., Path]) -> Path:
     return prepared("dashboard", train_both)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def searched_once() -> Iterator[None]:
+    """Each AppTest searches all installed packages for Streamlit's components, which takes longer than most pages."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(manifest_scanner, "scan_component_manifests", cache(manifest_scanner.scan_component_manifests))
+        yield
+
+
 @pytest.fixture
 def data_dir(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """This test's own copy of the trained installation, which the environment points to."""
@@ -145,11 +157,22 @@ def absent(reason: str) -> NoReturn:
     pytest.skip(reason)
 
 
+@pytest.fixture(scope="session")
+def one_dashboard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+    """The address of the one dashboard of a test process, and the file that says whose environment it lives in."""
+    folder = tmp_path_factory.mktemp("dashboard")
+    (folder / ".streamlit").symlink_to(SCRIPT.parent / ".streamlit")
+    file = folder / "environment.json"
+    with started(folder, a_port(), Path(__file__).parent / "one_after_another.py", ENVIRONMENT_FILE=str(file)) as url:
+        yield url, file
+
+
 @pytest.fixture
-def address(data_dir: Path, tmp_path: Path) -> Iterator[str]:
-    """Where the dashboard answers."""
-    with started(tmp_path, a_port()) as url:
-        yield url
+def address(data_dir: Path, one_dashboard: tuple[str, Path]) -> str:
+    """Where the dashboard answers, for this test's installation."""
+    url, file = one_dashboard
+    file.write_text(environment())
+    return url
 
 
 def a_port() -> int:
@@ -159,11 +182,11 @@ def a_port() -> int:
 
 
 @contextmanager
-def started(folder: Path, port: int) -> Iterator[str]:
+def started(folder: Path, port: int, script: Path = SCRIPT, **environment: str) -> Iterator[str]:
     """`streamlit run …/dashboard/dashboard.py`, started from another folder; its address."""
-    command = [sys.executable, "-m", "streamlit", "run", str(SCRIPT), "--server.port", str(port)]
+    command = [sys.executable, "-m", "streamlit", "run", str(script), "--server.port", str(port)]
     with (folder / "server.log").open("wb") as log:
-        server = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log)
+        server = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, env={**os.environ, **environment})
     try:
         url = f"http://localhost:{port}"
         _wait_for(f"{url}/_stcore/health", server, folder / "server.log")
@@ -184,8 +207,9 @@ def _wait_for(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
     pytest.fail(f"the dashboard did not start:\n{log.read_text()}")
 
 
-@pytest.fixture
-def browser() -> Iterator[Any]:
+@pytest.fixture(scope="session")
+def one_browser() -> Iterator[tuple[Any, asyncio.AbstractEventLoop]]:
+    """The one browser of a test process, and the loop that Playwright takes to be running between its calls."""
     try:
         from playwright.sync_api import Error, sync_playwright
     except ImportError:
@@ -193,9 +217,23 @@ def browser() -> Iterator[Any]:
     found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     arguments = ["--no-sandbox", f"--host-resolver-rules=MAP {FOREIGN} 127.0.0.1"]
     with sync_playwright() as playwright:
+        loop = asyncio.get_running_loop()
         try:
             opened = playwright.chromium.launch(executable_path=found, args=arguments)
         except Error as error:
             absent(f"no browser could be started: {error}")
-        yield opened
+        asyncio._set_running_loop(None)
+        yield opened, loop
+        asyncio._set_running_loop(loop)
         opened.close()
+
+
+@pytest.fixture
+def browser(one_browser: tuple[Any, asyncio.AbstractEventLoop]) -> Iterator[Any]:
+    """A browser without windows that remembers nothing. While none is in use, other tests may run loops of theirs."""
+    opened, loop = one_browser
+    asyncio._set_running_loop(loop)
+    yield opened
+    for context in opened.contexts:
+        context.close()
+    asyncio._set_running_loop(None)

@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import pytest
-
 from model.trial import Trial
 from model.workspace import Workspace
 from tests.dashboard.test_models import QUIZ, second, tried
@@ -30,28 +28,29 @@ def tick(page: Any, row: int) -> None:
     page.locator('[data-test-script-state="notRunning"]').wait_for()
 
 
-@pytest.mark.parametrize("width", [1400, 390])
 def test_a_challenger_is_promoted_rolled_back_and_brought_back_with_reasons(
-    address: str, browser: Any, workspace: Workspace, tried: Trial, width: int
+    address: str, browser: Any, workspace: Workspace, tried: Trial
 ) -> None:
-    page = browser.new_page(viewport={"width": width, "height": 900})
+    page = browser.new_page()
     page.set_default_timeout(60_000)  # ms; other tests may have the machine
     page.goto(f"{address}/models?domain=workshop&at=quiz")
     title = page.get_by_role("heading", level=1)
     title.get_by_text("(v2)").wait_for()
-    for opens, does, serves, action in (
-        ("Promote v3 …", "Promote v3", "v3", "promote"),
-        ("Roll back to v2 …", "Roll back to v2", "v2", "rollback"),
-        ("Bring v3 back …", "Bring v3 back", "v3", "activate"),
+    for width, opens, does, serves, action in (
+        (390, "Promote v3 …", "Promote v3", "v3", "promote"),
+        (1400, "Roll back to v2 …", "Roll back to v2", "v2", "rollback"),
+        (390, "Bring v3 back …", "Bring v3 back", "v3", "activate"),
     ):
+        page.set_viewport_size({"width": width, "height": 900})
+        page.locator('[data-test-script-state="notRunning"]').wait_for()
         if action == "activate":
             tick(page, 0)  # the newest
         change(page, opens, does, f"because: {action}")
         title.get_by_text(f"({serves})").wait_for()
         newest = workspace.store.successions(QUIZ)[-1]
         assert (newest.action, newest.actor, newest.reason) == (action, "local", f"because: {action}")
+        assert not page.evaluate("document.documentElement.scrollWidth > window.innerWidth")
     assert newest.version == tried.challenger
     assert {one.action for one in workspace.store.accesses()} >= {
         "champion promoted", "champion rolled back", "champion activated",
     }  # fmt: skip
-    assert not page.evaluate("document.documentElement.scrollWidth > window.innerWidth")

@@ -11,6 +11,7 @@ from clock import living_by, now
 from database.records import Outcome
 from model.workspace import Workspace
 from preprocessing.synthetic import generate
+from tests.dashboard.test_browser import seen_by
 
 WEEKS, ROWS_OF_WEEK = 5, 30
 
@@ -47,12 +48,12 @@ def _fill(workspace: Workspace) -> list[str]:
     return [one.id for one in said]
 
 
-@pytest.mark.parametrize(("width", "scheme"), [(1400, "light"), (390, "dark")])
 def test_who_looks_sees_how_answers_turned_out_and_what_of_a_file_would_match(
-    weeks: list[str], address: str, browser: Any, workspace: Workspace, width: int, scheme: str
+    weeks: list[str], address: str, browser: Any, workspace: Workspace
 ) -> None:
-    page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    page = browser.new_page()
     page.set_default_timeout(60_000)  # ms; other tests may have the machine
+    seen_by(page, 1400, "light")
     page.goto(f"{address}/results?domain=workshop&top=15")
     title, settled = page.get_by_role("heading", level=1), page.locator('[data-test-script-state="notRunning"]')
     title.wait_for()
@@ -61,6 +62,9 @@ def test_who_looks_sees_how_answers_turned_out_and_what_of_a_file_would_match(
     page.get_by_text("of 15 warnings").wait_for()
     for figure in ("Mean miss of the model", "Share of outcomes inside", "Answers against outcomes"):
         page.wait_for_function("text => document.documentElement.outerHTML.includes(text)", arg=figure)
+    assert not page.evaluate("document.documentElement.scrollWidth > window.innerWidth")
+    seen_by(page, 390, "dark")
+    settled.wait_for()
     page.get_by_text("by the warning policy in use").click()
     page.get_by_text("of 15 warnings").wait_for(state="detached")
     page.wait_for_function("!location.search.includes('top')")

@@ -30,14 +30,19 @@ PHONE = {
 DESK = {"viewport": {"width": 1400, "height": 900}}
 
 
+DEEP = "models?domain=workshop&at=start"
+
+
 class Visitor(NamedTuple):
-    """path: by page, words that say what the role is there for. walled: whether axe looks, too."""
+    """path: by page, words that say what the role is there for. walled: whether axe looks, too. link: the role comes
+    by it, and is there after signing in."""
 
     role: str
     scheme: str
     screen: Mapping[str, Any]
     path: Mapping[str, str]
     walled: bool = False
+    link: str = "?domain=workshop"
 
 
 VISITORS = (
@@ -45,7 +50,7 @@ VISITORS = (
     Visitor("teacher", "dark", DESK, {"students": "Choose a row to see one student", "upload": "What is in the file"}),
     Visitor("analyst", "light", DESK, {"data": "Check now", "results": "Send outcomes in"}),
     Visitor("officer", "dark", PHONE, {"students": "Here you answer a student"}, walled=True),
-    Visitor("admin", "dark", DESK, {"settings": "users may sign in", "models": "Pause answers"}),
+    Visitor("admin", "dark", DESK, {"settings": "users may sign in", "models": "Pause answers"}, link=DEEP),
     Visitor("guardian", "light", PHONE, {"own": "your child's teachers"}, walled=True),
 )
 """A student's way is `test_browser_own`'s."""
@@ -82,12 +87,17 @@ def test_each_role_has_its_pages_and_no_others_and_finds_what_it_is_there_for(
         if one.role == "guardian":
             link_user(workspace.store, one.role, student, domains=["workshop"], actor="officer")
     address, heard = request.getfixturevalue("address"), Heard([], set())
+    screens = [browser.new_context(**one) for one in (DESK, PHONE)]
     for one in VISITORS:
-        page = browser.new_page(**one.screen, color_scheme=one.scheme)
+        page = screens[one.screen is PHONE].new_page()  # the program of the page is read once for each
+        page.emulate_media(color_scheme=one.scheme)
         page.set_default_timeout(60_000)  # ms; other tests may have the machine
         heard.listen(page)
-        page.goto(f"{address}/?domain=workshop")
+        page.goto(f"{address}/{one.link}")
         sign_in(page, one.role)
+        if one.link == DEEP:
+            page.wait_for_url(f"**/{DEEP}")
+            page.wait_for_function("document.title == 'Models – Workshop, final mark – Gradewatch'")
         settled(page)
         allowed = PERMISSIONS[one.role]
         own = [each for each in pages() if each.permission in allowed or allowed & {*each.also}]
