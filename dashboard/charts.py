@@ -30,7 +30,7 @@ EXCEL = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 """What a browser is told of a workbook."""
 
 AXIS_LETTERS = 26  # letters of a name on an axis; longer ones leave no room on a phone
-TITLE_LETTERS = 34  # in a line of the title of an axis
+TITLE_LETTERS, ACROSS_LETTERS = 34, 42  # in a line of the title of an axis, upright and across
 TEXT_PIXELS = 13  # of letters in a figure
 NAMES_BESIDE = 10  # names of models that an axis of time has room for
 
@@ -123,7 +123,7 @@ def in_lines(title: str, letters: int = TITLE_LETTERS) -> str:
 def plain(figure: Figure, height: int, *, legend: bool = False) -> Figure:
     """The look that all figures share, in the colours of the visitor's theme."""
     seen = palette()
-    figure.for_each_xaxis(lambda one: one.update(title_text=in_lines(one.title.text)))
+    figure.for_each_xaxis(lambda one: one.update(title_text=in_lines(one.title.text, ACROSS_LETTERS)))
     figure.for_each_yaxis(lambda one: one.update(title_text=in_lines(one.title.text)))
     figure.update_layout(
         height=height,

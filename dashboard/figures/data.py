@@ -28,6 +28,8 @@ TAP = 22  # pixels: with its ring a dot is a target for a thumb
 NAMED_DOTS = 8
 NAME_FITS = 0.55  # moved so far at most, a name has room at the right
 SEGMENT_ROW = 30
+LEAST_SHARE = 0.05  # at the top of its axis; of less, ticks would all be called nought
+FEW_FACTS = 4  # have a tick each
 LOG_ROOM = 0.5  # decades above the highest dot, where the limit is named
 SHORT_AXIS = 16  # letters in a line beside one of two pictures in a column
 
@@ -55,10 +57,12 @@ def timeline(points: Sequence[TimelinePoint], came: Sequence[tuple[datetime, str
     plain(figure, 360, legend=True)
     figure.update_layout(margin_t=56, legend={"y": 1.08})
     names = [in_lines(_("unknown"), SHORT_AXIS), in_lines(_("facts that moved"), SHORT_AXIS)]
-    figure.update_yaxes(title_text=names[0], tickformat=".0%", rangemode="tozero", nticks=3, row=1, col=1)
+    share_most = max([LEAST_SHARE, *(one.outside or 0.0 for one in known)])
+    figure.update_yaxes(title_text=names[0], tickformat=".0%", range=[0, 1.1 * share_most], nticks=3, row=1, col=1)
     most = max(one.moved for one in points)
     figure.update_yaxes(title_text=names[1], range=[-0.15 * (most + 1), 1.2 * (most + 1)], row=2, col=1)
-    figure.update_yaxes(nticks=5, tickformat="d", row=2, col=1)
+    whole: dict[str, object] = {"dtick": 1} if most < FEW_FACTS else {"nticks": 5}
+    figure.update_yaxes(**whole, tickformat="d", row=2, col=1)
     margin = _span(points) / 20
     figure.update_xaxes(type="date", nticks=6, range=[points[0].at - margin, points[-1].at + margin])
     return figure
@@ -120,7 +124,7 @@ def drift_map(placed: Sequence[PlacedColumn], *, limit: float, matters: float, u
     figure.update_yaxes(
         title=_("matters: error added when it is unknown") + in_unit(unit),
         type="log",
-        nticks=4,
+        dtick=1,  # whole decades: Plotly names the steps between by a digit alone
         range=[log10(least) - LOG_ROOM / 2, log10(max(most, least)) + LOG_ROOM],
     )
     return plain(figure, 380, legend=True)

@@ -158,6 +158,7 @@ def _ask_grant(visit: Visit, purpose: str, *, program: bool) -> Callable[[], Gra
         list(visit.schemas),
         format_func=lambda name: worded(visit.schemas[name].title),
         key=f"{purpose} domains",
+        placeholder=_("choose"),
     )
     groups = st.text_input(_("Groups of one subject, with commas (none: all)"), key=f"{purpose} groups")
     named = tuple(filter(None, (one.strip() for one in groups.split(","))))

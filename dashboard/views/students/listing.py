@@ -247,7 +247,8 @@ def _draw_filters(listing: Listing) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom", key="filters"):
         if len(groups) > 1:
             choose: Callable[..., Any] = st.pills if len(groups) <= PILLS else st.multiselect
-            more: dict[str, Any] = {"selection_mode": "multi"} if len(groups) <= PILLS else {}
+            many = {"placeholder": _("all")}
+            more: dict[str, Any] = {"selection_mode": "multi"} if len(groups) <= PILLS else many
             choose(_("Group"), groups, key="group", persist_state="session", **more)
         st.segmented_control(
             _("Show"),
