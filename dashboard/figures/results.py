@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import plotly.graph_objects as go
 
-from dashboard.charts import Figure, day_pointed_at, in_unit, mark_models, plain
+from dashboard.charts import Figure, day_pointed_at, in_lines, in_unit, mark_models, plain
 from dashboard.palette import State, palette
 from language import _
 from language.format import count, day, number, share
@@ -24,6 +24,7 @@ FIRST_SHARE = 0.5  # where the scale of shares inside a range begins
 GROUP_ROW = 30  # pixels
 MOST_TICKS = 6  # dates on an axis, which a phone has room for
 LARGEST_BUBBLE = 26  # pixels across
+LEVEL_LETTERS, LEVEL_LETTERS_ACROSS = 14, 8  # in a line of the name of a level, beside its tick and below
 
 Week = tuple[date, TimelineSpan]
 """A week by its Monday."""
@@ -276,10 +277,16 @@ def answers(cells: Sequence[AnsweredCell], target: Target, *, with_mark: bool) -
         hovertemplate=f"%{{x{digits}}} → %{{y{digits}}}: %{{text}}<extra></extra>",
     )
     axis: dict[str, object] = {}
+    across: dict[str, object] = {}
     if target.levels:
         named = [label_of(level, target.labels) for level in target.levels]
-        axis = {"tickmode": "array", "tickvals": list(range(len(named))), "ticktext": named}
-    figure.update_xaxes(title=_("what was said"), **axis)
+        axis = {
+            "tickmode": "array",
+            "tickvals": list(range(len(named))),
+            "ticktext": [in_lines(name, LEVEL_LETTERS) for name in named],
+        }
+        across = {"ticktext": [in_lines(name, LEVEL_LETTERS_ACROSS) for name in named], "tickangle": 0}
+    figure.update_xaxes(title=_("what was said"), **{**axis, **across})
     figure.update_yaxes(title=_("what happened"), **axis)
     return plain(figure, 380)
 
