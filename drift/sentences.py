@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from datetime import datetime
 
 import msgspec
 
@@ -15,7 +16,7 @@ from drift.impact import ClassChange, ErrorChange, ExpectedError
 from drift.policy import ALARMING, FEWEST_ALARMING, Verdict
 from drift.records import ColumnDrift, DriftReport, JointDrift, MissingDrift, SegmentDrift
 from language import _, ngettext, retold, worded
-from language.format import as_written
+from language.format import as_written, day
 from language.speech import SOURCE_LANGUAGE, current, use
 from preprocessing.schema import ContextColumn, DomainSchema, Feature, Target, title_in_file
 from preprocessing.validation.results import RefusedValues
@@ -43,9 +44,9 @@ def with_words(
 
 def describe(column: ColumnDrift) -> str:
     """What one column shows, in a plain sentence."""
-    sentences, values = [], column.label
+    sentences, values = [], _label(column)
     if column.missing.verdict in ALARMING:
-        sentences.append(_loss(column.label, column.missing))
+        sentences.append(_loss(_label(column), column.missing))
         values = _("What there is of it")
     if column.verdict == "constant":
         sentences.append(_("{what} has one value, the same in both samples.").format(what=values))
@@ -70,6 +71,13 @@ def describe(column: ColumnDrift) -> str:
         said = ngettext("{n} level is new: {names}.", "{n} levels are new: {names}.", column.new_level_count)
         sentences.append(said.format(n=column.new_level_count, names=names))
     return " ".join(sentences)
+
+
+def _label(column: ColumnDrift) -> str:
+    """The column by its code, or of whose answers it is."""
+    if not column.column.startswith(PREDICTION):
+        return column.label
+    return _("prediction of {target}").format(target=column.column.removeprefix(PREDICTION))
 
 
 def _finding(column: ColumnDrift) -> str:
@@ -328,7 +336,7 @@ def describe_doubts(report: DriftReport) -> str:
 
 def describe_open(report: DriftReport) -> str:
     """Which verdicts stored counts leave open that the rows would settle; empty where none."""
-    names = [column.label for column in report.columns if column.read_rows_again]
+    names = [_label(column) for column in report.columns if column.read_rows_again]
     if not names:
         return ""
     named = ", ".join(names[:3])
@@ -349,7 +357,7 @@ def describe_repeats(report: DriftReport) -> str:
         "{rows} rows as {now} against {others} as {before}."
     ).format(
         n=len(repeated),
-        column=column.label,
+        column=_label(column),
         rows=_n(column.n_current),
         now=as_written(f"{now:,.0f}"),
         others=_n(column.n_reference),
@@ -369,7 +377,7 @@ def describe_segments(report: DriftReport) -> str:
         drifted.format(
             segment=segment.segment,
             rows=_both(segment.n_current, segment.n_reference),
-            columns=", ".join(column.label for column in segment.flagged[:3]),
+            columns=", ".join(_label(column) for column in segment.flagged[:3]),
         )
         for segment in loud[:5]
     ]
@@ -405,14 +413,18 @@ def describe_change(change: ErrorChange) -> str:
         high=as_written(f"{change.high:+.2g}"),
         first=_n(change.n_before),
         last=_n(change.n_after),
-        noticed=f"{change.noticed:%Y-%m-%d}",
+        noticed=_day(change.noticed),
     )
     said = (
         _("The mean error for {target} rose at about {day}, {told}.")
         if change.rose
         else _("The mean error for {target} fell at about {day}, {told}.")
     )
-    return said.format(target=change.target, day=f"{change.at:%Y-%m-%d}", told=told)
+    return said.format(target=change.target, day=_day(change.at), told=told)
+
+
+def _day(at: datetime) -> str:
+    return f"{at:%Y-%m-%d}" if current().locale == SOURCE_LANGUAGE else day(at.date())
 
 
 def _unit(unit: str) -> str:
