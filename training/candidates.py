@@ -98,19 +98,14 @@ def _boosting(kind: type[Estimator], seed: int, rows: int, **settings: Any) -> E
     return kind(max_depth=3, subsample=drawn, max_features=0.5, random_state=seed, **settings)
 
 
-def _histograms(kind: type[Estimator], seed: int, *, max_iter: int, learning_rate: float) -> Estimator:
-    return kind(
-        max_iter=max_iter,
-        learning_rate=learning_rate,
-        max_leaf_nodes=15,
-        min_samples_leaf=10,
-        early_stopping=False,
-        random_state=seed,
-    )
+def _histograms(kind: type[Estimator], seed: int, **settings: Any) -> Estimator:
+    return kind(max_leaf_nodes=15, min_samples_leaf=10, early_stopping=False, random_state=seed, **settings)
 
 
 VALUE_STEPS = {"n_estimators": 150, "learning_rate": 0.05}
 CLASS_STEPS = {"n_estimators": 60, "learning_rate": 0.1}
+VALUE_ROUNDS = {"max_iter": 120, "learning_rate": 0.05}
+CLASS_ROUNDS = {"max_iter": 60, "learning_rate": 0.1}
 
 FOREST = Candidate("random_forest", lambda seed, rows: _forest(RandomForestRegressor, seed, rows))
 BOOSTING = Candidate(
@@ -118,7 +113,7 @@ BOOSTING = Candidate(
 )
 HISTOGRAMS = Candidate(
     "hist_gradient_boosting",
-    lambda seed, _: _histograms(HistGradientBoostingRegressor, seed, max_iter=120, learning_rate=0.05),
+    lambda seed, _: _histograms(HistGradientBoostingRegressor, seed, **VALUE_ROUNDS),
 )
 VALUE_CANDIDATES = (
     Candidate("ridge", lambda *_: RidgeCV(np.logspace(-1, 3, 13)), standardise=True),
@@ -141,7 +136,7 @@ CLASS_CANDIDATES = (
     Candidate("gradient_boosting", lambda seed, rows: _boosting(GradientBoostingClassifier, seed, rows, **CLASS_STEPS)),
     Candidate(
         "hist_gradient_boosting",
-        lambda seed, _: _histograms(HistGradientBoostingClassifier, seed, max_iter=60, learning_rate=0.1),
+        lambda seed, _: _histograms(HistGradientBoostingClassifier, seed, **CLASS_ROUNDS),
     ),
 )
 

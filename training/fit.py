@@ -86,8 +86,7 @@ class Unseen:
 def fit(candidate: Candidate | Mean, task: Task) -> Fitted:
     """`candidate` fitted on all rows of `task`; where all are of one class, a model that always answers it.
 
-    One OpenMP thread, so that sums are added in one order everywhere; the limit holds for the calling thread alone.
-    (That of BLAS holds for the process: `training.train` sets it.)
+    In one OpenMP thread, so that sums are added in one order everywhere: `training.train` sees to that.
     """
     if isinstance(candidate, Mean):
         return _mean_of([fit(part, task) for part in candidate.parts])
@@ -96,8 +95,7 @@ def fit(candidate: Candidate | Mean, task: Task) -> Fitted:
     alone = task.target.kind == "ordered_class" and np.unique(truth).size == 1
     estimator = DummyClassifier() if alone else candidate.make(task.seed, task.frame.height)
     told = {} if alone else candidate.tell(task.frame, encoding)
-    with threadpool_limits(1, user_api="openmp"):
-        estimator.fit(encode_frame(encoding, task.frame), truth, **told)
+    estimator.fit(encode_frame(encoding, task.frame), truth, **told)
     return Fitted(estimator, encoding, task.target, center, scale)
 
 
@@ -139,7 +137,7 @@ def answer_unseen(
     rounds = [[pair] for pair in reversed(folds)] if judge else [folds[::-1]]
     tested: list[Rows] = []
     leave_filters_alone()
-    with ThreadPoolExecutor(jobs) as pool:
+    with ThreadPoolExecutor(jobs, initializer=_in_one_openmp_thread) as pool:
         for number, pairs in enumerate(rounds, start=1):
             for test, answered in _answer_folds(pool, candidates, pairs, task, progress):
                 tested.append(test)
@@ -151,6 +149,15 @@ def answer_unseen(
                 left = judge(known, np.sort(np.concatenate(tested)), number)
                 candidates = [candidate for candidate in candidates if candidate.name not in left]
     return {name: Unseen(outputs[name], last[name]) for name in outputs}
+
+
+def _in_one_openmp_thread() -> None:
+    """Whatever this thread computes from now on, so that sums are added in one order everywhere, and so that as many
+    threads as there are cores do not wait for each other at every tree, also where boosting only answers.
+
+    The limit holds for the calling thread alone; that of BLAS holds for the process, and `training.train` sets it.
+    """
+    threadpool_limits(1, user_api="openmp")
 
 
 Answered = Mapping[str, tuple[Fitted, Floats]]
