@@ -24,21 +24,19 @@ def workspace(tmp_path: Path) -> Iterator[Workspace]:
     workspace.close()
 
 
+def write_part(uci: Path, path: Path, *, school: str, drop: tuple[str, ...] = ()) -> Path:
+    """Writes some rows of the UCI file to a file of their own, as an institution would."""
+    with (uci / "student-por.csv").open(newline="") as file:
+        rows = [row for row in csv.DictReader(file, delimiter=";") if row["school"] == school]
+    kept = [column for column in rows[0] if column not in drop]
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, kept, delimiter=";", extrasaction="ignore")
+        writer.writeheader()
+        writer.writerows(rows)
+    return path
+
+
 @pytest.fixture
 def part_of(uci: Path, tmp_path: Path) -> Callable[..., Path]:
-    """Writes some rows of a UCI file to a file of their own, as an institution would."""
-
-    def write(
-        name: str, *, school: str, subject: str = "por", slot: slice = slice(None), drop: tuple[str, ...] = ()
-    ) -> Path:
-        with (uci / f"student-{subject}.csv").open(newline="") as file:
-            rows = [row for row in csv.DictReader(file, delimiter=";") if row["school"] == school][slot]
-        kept = [column for column in rows[0] if column not in drop]
-        path = tmp_path / name
-        with path.open("w", newline="") as file:
-            writer = csv.DictWriter(file, kept, delimiter=";", extrasaction="ignore")
-            writer.writeheader()
-            writer.writerows(rows)
-        return path
-
-    return write
+    """Writes such a file to the test's folder, by its name."""
+    return lambda name, **of: write_part(uci, tmp_path / name, **of)

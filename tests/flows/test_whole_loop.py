@@ -1,7 +1,9 @@
 """The main job on real grades: a champion of one school meets the students of another."""
 
 import csv
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 
@@ -22,8 +24,11 @@ from retraining.evaluation import collect_evidence
 from retraining.first_champions import keys_of, train_file
 from retraining.holdout import Holdout
 from retraining.policy import PromotionPolicy, decide
-from retraining.run import Run, retrain
+from retraining.run import Result, Run, retrain
+from tests.api.conftest import open_at
+from tests.flows.conftest import write_part
 
+pytestmark = pytest.mark.timeout(600)
 KEY = ChampionKey("school", "G3", "G2")
 Part = Callable[..., Path]
 
@@ -33,11 +38,24 @@ def kept(workspace: Workspace, intake: Intake) -> Callable[[], object]:
     return partial(store_intake, workspace, workspace.schemas["school"], intake, name="kept.csv")
 
 
-def train_on_gp(workspace: Workspace, part_of: Part) -> None:
-    path = part_of("gp.csv", school="GP")
-    with read_batch(open_source(path), workspace.schemas["school"], "labeled", secret=workspace.secret) as intake:
-        (trained,) = train_file(workspace, "school", intake, [KEY], keep=kept(workspace, intake))
-    assert trained.installed
+@pytest.fixture(scope="session")
+def gabriel(uci: Path, prepared: Callable[..., Path]) -> Path:
+    """An installation where the students of the school GP have taught a champion of every moment."""
+
+    def begin(folder: Path) -> None:
+        with closing(open_at(folder)) as workspace:
+            schema, path = workspace.schemas["school"], write_part(uci, folder / "gp.csv", school="GP")
+            with read_batch(open_source(path), schema, "labeled", secret=workspace.secret) as intake:
+                trained = list(train_file(workspace, "school", intake, keys_of(schema), keep=kept(workspace, intake)))
+            assert all(one.installed for one in trained)
+
+    return prepared("gabriel", begin)
+
+
+@pytest.fixture
+def workspace(gabriel: Path, tmp_path: Path) -> Iterator[Workspace]:
+    with closing(open_at(Path(shutil.copytree(gabriel, tmp_path / "installation")))) as workspace:
+        yield workspace
 
 
 def predict_ms(workspace: Workspace, part_of: Part) -> dict[str, float]:
@@ -55,11 +73,9 @@ def upload_outcomes(workspace: Workspace, grades: dict[str, float], folder: Path
     workspace.store.add_outcomes(read_outcomes(path, workspace.schemas["school"], secret=workspace.secret).outcomes)
 
 
-@pytest.mark.timeout(600)
 def test_a_challenger_that_knows_the_new_school_replaces_the_champion_and_can_be_rolled_back(
     workspace: Workspace, part_of: Part, tmp_path: Path
 ) -> None:
-    train_on_gp(workspace, part_of)
     grades = predict_ms(workspace, part_of)
     assert workspace.store.count_predictions("school") == len(grades) == 226
     assert all(p.moment == "G2" and p.source == "cli" for p in workspace.store.predictions("school"))
@@ -68,13 +84,7 @@ def test_a_challenger_that_knows_the_new_school_replaces_the_champion_and_can_be
     matched = workspace.store.pairs("school", "G3")
     assert {prediction.id: outcome.value for prediction, outcome, _ in matched} == grades
 
-    run = Run(workspace, workspace.schemas["school"], window=20_000)
-    (dry,) = retrain(Run(workspace, workspace.schemas["school"], window=20_000, dry=True), [KEY])
-    assert dry.decision.verdict == "promote"
-    assert not workspace.store.decisions("school")
-    assert workspace.store.champions()[0].generation == 1
-
-    (result,) = retrain(run, [KEY])
+    (result,) = retrain(Run(workspace, workspace.schemas["school"], window=20_000), [KEY])
     decision = result.decision
     assert result.promoted, decision.reasons
     assert decision.n == 113
@@ -104,21 +114,14 @@ def test_a_challenger_that_knows_the_new_school_replaces_the_champion_and_can_be
     (report,) = workspace.store.drift_reports("school")
     assert report.alarm
     assert DriftReport.from_document(report.document).column("G1").alarming
+    rows_that_the_champion_has_seen_would_have_hidden_it(workspace, result, part_of("gp-again.csv", school="GP"))
 
 
-@pytest.mark.timeout(600)
-def test_rows_that_the_champion_has_seen_would_have_hidden_the_better_challenger(
-    workspace: Workspace, part_of: Part, tmp_path: Path
-) -> None:
-    train_on_gp(workspace, part_of)
-    upload_outcomes(workspace, predict_ms(workspace, part_of), tmp_path)
-    (result,) = retrain(Run(workspace, workspace.schemas["school"], window=20_000), [KEY])
+def rows_that_the_champion_has_seen_would_have_hidden_it(workspace: Workspace, result: Result, path: Path) -> None:
     assert result.champion is not None
     assert result.challenger is not None
     champion = load_bundle(workspace.artifacts, result.champion)
     challenger = load_bundle(workspace.artifacts, result.challenger)
-
-    path = part_of("gp-again.csv", school="GP")
     with read_batch(open_source(path), workspace.schemas["school"], "labeled", secret=workspace.secret) as intake:
         old = intake.records()
     assert {row.record for row in old} == champion.rows
@@ -142,11 +145,6 @@ def test_the_moments_of_the_school_year_are_answered_by_their_own_champions(
     workspace: Workspace, part_of: Part
 ) -> None:
     path = part_of("gp.csv", school="GP")
-    schema = workspace.schemas["school"]
-    with read_batch(open_source(path), schema, "labeled", secret=workspace.secret) as intake:
-        trained = list(train_file(workspace, "school", intake, keys_of(schema), keep=kept(workspace, intake)))
-    assert all(one.installed for one in trained)
-    workspace.champions.refresh()
     row = pl.read_csv(path, separator=";", n_rows=1).drop("G3").to_dicts()[0]
     early = {name: value for name, value in row.items() if name not in ("G1", "G2")}
     for given, moment in ((early, "start"), (early | {"G1": row["G1"]}, "G1"), (row, "G2")):
@@ -157,14 +155,11 @@ def test_the_moments_of_the_school_year_are_answered_by_their_own_champions(
         workspace.service.predict("school", [early | {"G2": row["G2"]}], source="test")
 
 
-@pytest.mark.timeout(600)
 def test_challengers_of_one_run_are_activated_together_though_each_learned_from_rows_of_its_own(
     workspace: Workspace, part_of: Part
 ) -> None:
     schema = workspace.schemas["school"]
     keys = keys_of(schema, None, ["start", "G1"])
-    with read_batch(open_source(part_of("gp.csv", school="GP")), schema, "labeled", secret=workspace.secret) as gp:
-        list(train_file(workspace, "school", gp, keys, keep=kept(workspace, gp)))
     path = part_of("ms.csv", school="MS", drop=("G2",))
     lines = pl.read_csv(path, separator=";", infer_schema=False).with_row_index("n")
     without = lines.with_columns(G1=pl.when(pl.col("n") % 5 > 0).then("G1")).drop("n")

@@ -105,7 +105,7 @@ def check_in_passing(archive: EvidenceArchive, target: Target, pairs: Sequence[P
     assert archive.seen(target, Selection(), most).behind <= seen.behind
 
 
-def check(store: RecordStore, schema: DomainSchema, gone: set[str]) -> None:
+def check(store: RecordStore, schema: DomainSchema, gone: set[str]) -> EvidenceArchive:
     archive = EvidenceArchive(store, schema, partial(learned, gone))
     for target in schema.targets:
         pairs = store.pairs(schema.name, target.name)
@@ -117,6 +117,11 @@ def check(store: RecordStore, schema: DomainSchema, gone: set[str]) -> None:
         counted, left_out = evidence(pairs, partial(models_of, target.name), partial(learned, gone))
         shown, left = evidence_among(found)
         assert ([*shown.own], left) == (ids_of(counted[::-1]), left_out)
+    return archive
+
+
+def check_selections(store: RecordStore, schema: DomainSchema, archive: EvidenceArchive) -> None:
+    for target in schema.targets:
         for asked in (Selection(since=NOON + timedelta(hours=9)), Selection(limit=2), Selection(groups=("B", "C")),
                       Selection(NOON + timedelta(hours=10), 1, ("A",)),
                       Selection(until=NOON + timedelta(hours=20))):  # fmt: skip
@@ -132,7 +137,7 @@ def ids_of(pairs: Sequence[Pair]) -> list[int]:
     return [hash_text(pair.prediction.id) for pair in pairs]
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(history=steps(), gone=st.sampled_from([set(), {"gone"}]))
 def test_any_history_gives_what_its_pairs_give(
     store: RecordStore, history: list[tuple[str, Any]], gone: set[str]
@@ -153,4 +158,4 @@ def test_any_history_gives_what_its_pairs_give(
             store.remove_outcomes(schema.name, given_, make_event())
         else:
             check(store, schema, {"gone"})
-    check(store, schema, gone)
+    check_selections(store, schema, check(store, schema, gone))

@@ -9,7 +9,7 @@ from database.ingest import add_batch
 from model.workspace import Workspace, open_workspace
 from preprocessing.schema import DomainSchema
 from retraining.first_champions import train_domain
-from tests.training.making import MARK, SCHEMA, make_rows, typed
+from tests.training.making import MARK, SCHEMA, few_trees, make_rows, typed
 
 SECRET = b"a secret for tests, long enough"
 
@@ -29,9 +29,17 @@ def begin(folder: Path) -> None:
     """A champion that learned from 120 students of a school where marks hung together otherwise."""
     workspace, rows = open_at(folder), make_rows(120, seed=1, shift=3.0)
     add_batch(workspace.store, SCHEMA.name, rows, "labeled", name="old.csv")
-    (trained,) = train_domain(workspace, SCHEMA, typed(rows), [MARK], actor="test")
+    with few_trees():
+        (trained,) = train_domain(workspace, SCHEMA, typed(rows), [MARK], actor="test")
     assert trained.installed
     workspace.close()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def with_few_trees() -> Iterator[None]:
+    """Whatever a module trains in this process."""
+    with few_trees():
+        yield
 
 
 @pytest.fixture(scope="session")

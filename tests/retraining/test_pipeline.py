@@ -35,7 +35,7 @@ from retraining.run import RULE_EVENT, Busy, Result, Run, retrain, retrain_patie
 from tests.database.making import make_prediction
 from tests.model.registry_making import keep, make_bundle
 from tests.retraining.conftest import open_at
-from tests.training.making import MARK, SCHEMA, make_rows, typed
+from tests.training.making import MARK, SCHEMA, few_trees, make_rows, typed
 
 LEASE = "retrain:invented"
 
@@ -69,7 +69,8 @@ def promoted_folder(begun: Path, prepared: Callable[..., Path]) -> Path:
     def replace_champion(folder: Path) -> None:
         workspace = open_at(Path(shutil.copytree(begun, folder, dirs_exist_ok=True)))
         upload(workspace, new_rows())
-        (result,) = retrain(run_of(workspace), [MARK])
+        with few_trees():
+            (result,) = retrain(run_of(workspace), [MARK])
         assert result.promoted, result.decision.reasons
         workspace.close()
 
@@ -315,7 +316,8 @@ def die_in_the_middle(folder: str, step: str, lease: float) -> None:
         if said.endswith(step):
             os.kill(os.getpid(), signal.SIGKILL)
 
-    retrained(workspace, die, lease=lease)
+    with few_trees():
+        retrained(workspace, die, lease=lease)
 
 
 @pytest.mark.parametrize("step", ["random_forest", "promotion"])

@@ -1,9 +1,11 @@
 """An invented school for tests of training and all that follows: its schema, and rows with as much signal as wanted."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 import polars as pl
+import pytest
 from numpy.typing import ArrayLike
 from scipy.stats import chi2
 
@@ -11,6 +13,7 @@ from database.ingest import labeled
 from database.records import BatchRow, ChampionKey, record_id
 from preprocessing.schema import DomainSchema, Target, read_schema
 from preprocessing.validation.validate import frame_of
+from training import candidates
 from training.fit import Task
 
 LEVELS = ("F", "D", "C", "B", "A")
@@ -74,6 +77,19 @@ levels = ["F", "D", "C", "B", "A"]
 """
 SCHEMA = read_schema(SCHEMA_TEXT)
 MARK, GRADE = ChampionKey("invented", "mark", "start"), ChampionKey("invented", "grade", "start")
+
+
+@contextmanager
+def few_trees() -> Iterator[None]:
+    """The same candidates with an eighth of their trees, which learn in larger steps: most of what a training costs are
+    trees, and most of what is said about one holds for however many."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(candidates, "FOREST_TREES", 24)
+        patch.setattr(candidates, "VALUE_STEPS", {"n_estimators": 20, "learning_rate": 0.25})
+        patch.setattr(candidates, "VALUE_ROUNDS", {"max_iter": 15, "learning_rate": 0.25})
+        patch.setattr(candidates, "CLASS_STEPS", {"n_estimators": 10, "learning_rate": 0.4})
+        patch.setattr(candidates, "CLASS_ROUNDS", {"max_iter": 10, "learning_rate": 0.4})
+        yield
 
 
 def make_rows(

@@ -8,7 +8,7 @@ from database.records import ChampionKey
 from model.export import NASTY_ROWS, TOLERANCE, ParityError, check_parity, export_graph, nasty_rows
 from model.graph import open_graph, run_graph
 from preprocessing.encode import Encoding
-from tests.training.making import GRADE, MARK, SCHEMA, make_frame
+from tests.training.making import GRADE, MARK, SCHEMA, few_trees, make_frame
 from training.candidates import ABSOLUTE, CLASS_CANDIDATES, VALUE_CANDIDATES, Candidate, Mean
 from training.fit import Task, fit
 from training.train import _task
@@ -26,7 +26,9 @@ def nasty(task: Task, encoding: Encoding) -> np.ndarray:
 
 
 @pytest.mark.parametrize(("key", "candidate"), ALL, ids=[f"{key.target}-{c.name}" for key, c in ALL])
-def test_every_candidate_says_the_same_as_its_graph(key: ChampionKey, candidate: Candidate | Mean) -> None:
+def test_every_candidate_s_graph_says_the_same_and_of_a_row_alone_what_it_says_among_others(
+    key: ChampionKey, candidate: Candidate | Mean
+) -> None:
     task = task_of(key)
     fitted = fit(candidate, task)
     levels = len(task.target.levels)
@@ -34,23 +36,17 @@ def test_every_candidate_says_the_same_as_its_graph(key: ChampionKey, candidate:
     X = nasty(task, fitted.encoding)
     assert check_parity(fitted.estimator, graph, X, scale=fitted.scale) <= TOLERANCE
     assert export_graph(fitted.estimator, fitted.encoding.width, levels=levels) == graph
-    served = run_graph(open_graph(graph), X)
+    session = open_graph(graph)
+    served = run_graph(session, X)
     assert served.shape == (len(X), levels or 1)
     if key == MARK:
         served = np.clip(served * np.float64(fitted.scale) + fitted.center, 0, 20)
     assert np.abs(served - fitted.outputs_of(X)).max() <= TOLERANCE
-
-
-@pytest.mark.parametrize(("key", "candidate"), ALL, ids=[f"{key.target}-{c.name}" for key, c in ALL])
-def test_a_row_alone_gets_the_answer_that_it_gets_among_others(key: ChampionKey, candidate: Candidate | Mean) -> None:
-    task = task_of(key)
-    fitted = fit(candidate, task)
-    graph = open_graph(export_graph(fitted.estimator, fitted.encoding.width, levels=len(task.target.levels)))
-    X = nasty(task, fitted.encoding)[:300]
-    alone = np.concatenate([run_graph(graph, X[i : i + 1]) for i in range(len(X))])
-    pieces = np.concatenate([run_graph(graph, X[i : i + 7]) for i in range(0, len(X), 7)])
-    assert np.array_equal(alone, run_graph(graph, X))
-    assert np.array_equal(pieces, run_graph(graph, X))
+    some = X[:300]
+    alone = np.concatenate([run_graph(session, some[i : i + 1]) for i in range(len(some))])
+    pieces = np.concatenate([run_graph(session, some[i : i + 7]) for i in range(0, len(some), 7)])
+    assert np.array_equal(alone, run_graph(session, some))
+    assert np.array_equal(pieces, run_graph(session, some))
 
 
 def test_nasty_rows_are_many_and_hold_what_finds_differences() -> None:
@@ -78,7 +74,8 @@ def test_nasty_rows_are_many_and_hold_what_finds_differences() -> None:
 def test_the_graph_of_another_model_is_not_saved(key: ChampionKey) -> None:
     candidate = (VALUE_CANDIDATES if key == MARK else CLASS_CANDIDATES)[3]
     task, other = task_of(key), task_of(key, seed=2)
-    fitted, stranger = fit(candidate, task), fit(candidate, other)
+    with few_trees():
+        fitted, stranger = fit(candidate, task), fit(candidate, other)
     graph = export_graph(stranger.estimator, stranger.encoding.width, levels=len(task.target.levels))
     with pytest.raises(ParityError, match=r"by more than 0.0001 on \d+ of 20000 rows; the model is not saved"):
         check_parity(fitted.estimator, graph, nasty(task, fitted.encoding))

@@ -27,6 +27,7 @@ from tests.training.making import GRADE, LEVELS, MARK, SCHEMA, make_frame, make_
 from training.render import render_training, summary
 from training.train import NotTrainable, Training, train
 
+pytestmark = pytest.mark.usefixtures("with_few_trees")
 Trained = Callable[[ChampionKey], tuple[pl.DataFrame, Training]]
 BOTH = pytest.mark.parametrize("key", [MARK, GRADE], ids=["value", "class"])
 COURSE = load_domains()["course"]
@@ -70,12 +71,14 @@ def test_rows_that_lack_what_counts_most_are_judged_by_themselves() -> None:
 
 
 def test_another_process_with_other_hashes_makes_the_same_bytes(classes: tuple[pl.DataFrame, Training]) -> None:
-    program = (
-        "from model.bundle import content_digest; from training.train import train;"
-        "from tests.training.making import GRADE, SCHEMA, make_frame;"
-        "frame = make_frame(200, seed=2, levels=('F', 'D', 'C', 'A'));"
-        "print(content_digest(train(SCHEMA, GRADE, frame, jobs=3).bundle.files()))"
-    )
+    program = """
+from model.bundle import content_digest
+from tests.training.making import GRADE, SCHEMA, few_trees, make_frame
+from training.train import train
+frame = make_frame(200, seed=2, levels=("F", "D", "C", "A"))
+with few_trees():
+    print(content_digest(train(SCHEMA, GRADE, frame, jobs=3).bundle.files()))
+"""
     kernels = {
         name: value for name, value in os.environ.items() if name.startswith("OPENBLAS_")
     }  # they round otherwise
