@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import pytest
 from axe_playwright_python.sync_playwright import Axe
 
 from access.roles import LOCAL
@@ -80,6 +81,7 @@ def test_what_is_chosen_goes_along_from_page_to_page_and_comes_back(address: str
     page.wait_for_function("document.title == 'Activity – Sports medal – Gradewatch'")
 
 
+@pytest.mark.timeout(900)  # eight pages, twice each: minutes beside other work
 def test_every_page_keeps_nobody_out_asks_no_other_host_and_is_the_same_after_a_reload(
     address: str, browser: Any, workspace: Workspace
 ) -> None:

@@ -72,6 +72,7 @@ class Heard(NamedTuple):
         page.on("pageerror", lambda error: self.wrong.append(str(error)))
 
 
+@pytest.mark.timeout(900)  # six visitors: minutes beside other work
 @pytest.mark.usefixtures("guarded")
 def test_each_role_has_its_pages_and_no_others_and_finds_what_it_is_there_for(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch, browser: Any, request: pytest.FixtureRequest

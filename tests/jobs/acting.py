@@ -133,14 +133,15 @@ def linger(run: JobRun) -> Mapping[str, Any]:
     (place / "folder").write_text(str(run.folder))
     with (place / "begun").open("a") as file:
         file.write(f"{os.getpid()}\n")
-    for turn in range(600):
+    for turn in range(TURNS):
         if (place / "end").exists():
             return {"turns": turn}
-        run.progress(f"turn {turn}", turn / 600)
+        run.progress(f"turn {turn}", turn / TURNS)
         time.sleep(0.05)
     raise AssertionError("nobody ended this job")
 
 
+TURNS = 5000  # four minutes: tests end it
 LINGER = "lingering"
 LINGERING = JobKind(linger)
 

@@ -58,11 +58,11 @@ def working(store: RecordStore, *, lease: float = 30.0, places: int = 2) -> Iter
         yield worker
     finally:
         stop.set()
-        thread.join(30)
+        thread.join(120)
     assert not thread.is_alive()
 
 
-def until(holds: Callable[[], object], patience: float = 30.0) -> None:
+def until(holds: Callable[[], object], patience: float = 120.0) -> None:
     deadline = time.monotonic() + patience
     while not holds():
         assert time.monotonic() < deadline
@@ -201,6 +201,6 @@ def test_an_idle_worker_takes_little_memory_and_loads_nothing_that_jobs_need(
         assert megabytes <= IDLE_MEGABYTES
     finally:
         process.terminate()
-        _, said = process.communicate(timeout=30)
+        _, said = process.communicate(timeout=120)
     assert process.returncode == 0
     assert '"event":"stopped"' in said.splitlines()[-1]
