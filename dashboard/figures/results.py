@@ -24,7 +24,7 @@ FIRST_SHARE = 0.5  # where the scale of shares inside a range begins
 GROUP_ROW = 30  # pixels
 MOST_TICKS = 6  # dates on an axis, which a phone has room for
 LARGEST_BUBBLE = 26  # pixels across
-LEVEL_LETTERS, LEVEL_LETTERS_ACROSS = 14, 8  # in a line of the name of a level, beside its tick and below
+LETTERS_BESIDE, LETTERS_BELOW = 14, 8  # in a line of the name of a level, beside its tick and below
 
 Week = tuple[date, TimelineSpan]
 """A week by its Monday."""
@@ -283,9 +283,9 @@ def answers(cells: Sequence[AnsweredCell], target: Target, *, with_mark: bool) -
         axis = {
             "tickmode": "array",
             "tickvals": list(range(len(named))),
-            "ticktext": [in_lines(name, LEVEL_LETTERS) for name in named],
+            "ticktext": [in_lines(name, LETTERS_BESIDE) for name in named],
         }
-        across = {"ticktext": [in_lines(name, LEVEL_LETTERS_ACROSS) for name in named], "tickangle": 0}
+        across = {"ticktext": [in_lines(name, LETTERS_BELOW) for name in named], "tickangle": 0}
     figure.update_xaxes(title=_("what was said"), **{**axis, **across})
     figure.update_yaxes(title=_("what happened"), **axis)
     return plain(figure, 380)
