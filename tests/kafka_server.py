@@ -27,7 +27,7 @@ class KafkaServer:
             command = [program, "broker", "--listener-url", at, "--advertised-listener-url", at,
                        "--storage-engine", "memory://tansu/"]  # fmt: skip
             self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while True:
             try:
                 socket.create_connection(("127.0.0.1", int(self.address.rpartition(":")[2]))).close()

@@ -51,7 +51,7 @@ class Cluster:
     def __init__(self, folder: Path) -> None:
         self._file, self._stopped = folder / "scheduler.json", threading.Event()
         self._scheduler = self._start("scheduler", "--port", "0")
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 120
         while not self._file.exists() and time.monotonic() < deadline:
             time.sleep(0.05)
         self.address: str = json.loads(self._file.read_text())["address"]

@@ -18,7 +18,7 @@ from database.store import RecordStore
 from tests.command import environment_of
 
 SECRET = "a secret for tests, long enough"
-PATIENCE = 30.0
+PATIENCE = 120.0
 
 ENGAGEMENT = {"comprehension": 75.5, "attention": 82, "focus": 78.3, "retention": 80.1, "engagement_time": 120}
 UNIVERSITY = {"semester": 3, "subject": "Data Structures", "assignment_marks": 4.2, "quiz_marks": 8.0,

@@ -135,7 +135,7 @@ CHANCE = (
 def said(server: Server, parts: list[bytes]) -> bytes:
     """Everything that a service says to what is sent, without what differs each time."""
     host, _, port = server.url.removeprefix("http://").rpartition(":")
-    with socket.create_connection((host, int(port)), timeout=30) as caller:
+    with socket.create_connection((host, int(port)), timeout=120) as caller:
         for number, part in enumerate(parts):
             if number:
                 server.get("/health")  # by then the parts before are read

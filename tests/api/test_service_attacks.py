@@ -153,9 +153,9 @@ def test_five_hundred_callers_who_never_finish_hold_nobody_else_up(shared: Serve
     parts = (b"", b"POST /api", begun, begun + b'Content-Length: 100\r\n\r\n{"attention": 5')
     with ExitStack() as slow:
         for number in range(500):
-            caller = slow.enter_context(socket.create_connection(("127.0.0.1", port), timeout=20))
+            caller = slow.enter_context(socket.create_connection(("127.0.0.1", port), timeout=120))
             caller.sendall(parts[number % len(parts)])
-        with httpx.Client(base_url=shared.url, timeout=20) as newcomer:
+        with httpx.Client(base_url=shared.url, timeout=120) as newcomer:
             for _ in range(20):
                 assert newcomer.post(ONE, json=ENGAGEMENT).status_code == 200
         assert shared.get("/ready")["ready"]

@@ -67,7 +67,7 @@ def test_a_model_meets_only_the_schema_that_it_learned(
 def hammer(server: Server, ended: Event) -> list[tuple[int, str]]:
     """(status, id or reason) of every request until `ended`, over one connection."""
     answers = []
-    with httpx.Client(base_url=server.url, timeout=30) as client:
+    with httpx.Client(base_url=server.url, timeout=120) as client:
         while not ended.is_set():
             try:
                 answer = client.post(PREDICT, json=ENGAGEMENT)
@@ -119,7 +119,7 @@ def test_a_terminated_service_answers_what_it_has_begun(serve_plain: Callable[..
 
     with ThreadPoolExecutor(1) as pool:
         pending = pool.submit(server.client.post, "/api/v1/engagement/predict/batch", content=parts())
-        with httpx.Client(base_url=server.url, timeout=30) as other:
+        with httpx.Client(base_url=server.url, timeout=120) as other:
             server.until(lambda: "gradewatch_requests_at_work 2.0" in other.get("/metrics").text)
         server.process.send_signal(signal.SIGTERM)
         told.set()

@@ -40,7 +40,7 @@ def moved(installation: Path, url: str) -> None:
 
 def ask_until_it_ends(server: Server, acknowledged: list[str]) -> None:
     """One row at a time, and a batch every fifth time."""
-    with httpx.Client(base_url=server.url, timeout=30) as client, suppress(httpx.TransportError):
+    with httpx.Client(base_url=server.url, timeout=120) as client, suppress(httpx.TransportError):
         while True:
             acknowledged.append(client.post(PREDICT, json=ENGAGEMENT).json()["id"])
             if len(acknowledged) % 5 == 0:
@@ -80,7 +80,7 @@ def test_a_database_that_goes_away_under_load_costs_answers_and_no_record(
         refused: list[httpx.Response] = []
 
         def ask() -> None:
-            with httpx.Client(base_url=server.url, timeout=30) as client:
+            with httpx.Client(base_url=server.url, timeout=120) as client:
                 while not ended.is_set():
                     answer = client.post(PREDICT, json=ENGAGEMENT)
                     if answer.status_code == 200:
@@ -112,7 +112,7 @@ def test_a_full_log_is_said_with_when_to_come_back(serve: Callable[..., Server],
     server = serve(GRADEWATCH_DATABASE_URL=url, GRADEWATCH_LOG_CAPACITY="2")
     with ThreadPoolExecutor(2) as pool:
         with server.locked_database():
-            waiting = [pool.submit(httpx.post, server.url + PREDICT, json=ENGAGEMENT, timeout=30) for _ in range(2)]
+            waiting = [pool.submit(httpx.post, server.url + PREDICT, json=ENGAGEMENT, timeout=120) for _ in range(2)]
             server.until(lambda: "gradewatch_log_waiting 2.0" in server.client.get("/metrics").text)
             full = server.post(PREDICT, ENGAGEMENT)
             assert full.status_code == 503

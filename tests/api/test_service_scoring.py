@@ -225,7 +225,7 @@ def command(folder: Path, *arguments: str) -> subprocess.Popen[str]:
 
 
 def until(holds: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while not holds():
         assert time.monotonic() < deadline
         time.sleep(0.02)

@@ -31,7 +31,7 @@ def test_a_visitor_predicts_in_the_form_and_the_prediction_is_in_the_store(
     address: str, browser: Any, workspace: Workspace
 ) -> None:
     page = browser.new_page()
-    page.set_default_timeout(60_000)  # ms; other tests may have the machine
+    page.set_default_timeout(120_000)  # ms; other tests may have the machine
     page.goto(f"{address}/students?domain=workshop")
     page.get_by_role("tab", name="One student").click()
     page.get_by_role("button", name="Fill in a typical student").click()
@@ -58,7 +58,7 @@ def test_a_visitor_predicts_in_the_form_and_the_prediction_is_in_the_store(
 
 def test_what_is_chosen_goes_along_from_page_to_page_and_comes_back(address: str, browser: Any) -> None:
     page = browser.new_page()
-    page.set_default_timeout(60_000)
+    page.set_default_timeout(120_000)
     page.goto(f"{address}/predict?domain=workshop")
     page.wait_for_url("**/students?domain=workshop*")
     page.get_by_role("heading", level=1).wait_for()
@@ -90,7 +90,7 @@ def test_every_page_keeps_nobody_out_asks_no_other_host_and_is_the_same_after_a_
     asked: set[str] = set()
     said: list[str] = []
     page = browser.new_page()
-    page.set_default_timeout(60_000)
+    page.set_default_timeout(120_000)
     page.on("request", lambda request: asked.add(request.url))
     page.on("pageerror", lambda error: said.append(str(error)))
     page.on("console", lambda one: said.append(f"{one.text} {one.location['url']}") if one.type == "error" else None)
@@ -153,7 +153,7 @@ def test_started_from_another_folder_it_listens_on_this_machine_only_and_by_its_
         assert listening
         assert listening <= {"0100007F", "00000000000000000000000001000000"}, "127.0.0.1 and ::1"
         page = browser.new_page()
-        page.set_default_timeout(60_000)
+        page.set_default_timeout(120_000)
         page.goto(address.replace("localhost", FOREIGN))
         page.get_by_text("does not go by that name").wait_for()
         assert "Workshop" not in page.content()

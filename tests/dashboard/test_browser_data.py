@@ -29,7 +29,7 @@ def test_an_analyst_checks_a_file_and_sees_what_moved(
 ) -> None:
     problems: list[str] = []
     page = browser.new_page(viewport={"width": 1400, "height": 900}, accept_downloads=True)
-    page.set_default_timeout(60_000)  # ms; other tests may have the machine
+    page.set_default_timeout(120_000)  # ms; other tests may have the machine
     page.on("pageerror", lambda error: problems.append(str(error)))
     page.goto(f"{address}/data?domain=workshop")
     page.get_by_role("heading", level=1).get_by_text("Nobody has looked yet").wait_for()

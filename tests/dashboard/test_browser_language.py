@@ -32,7 +32,7 @@ def test_cells_and_axes_are_written_as_the_sentences_around_them(
     made = predict_rows(workspace, "workshop", rows=80)
     workspace.store.add_outcomes(outcomes(made, off=0.25))
     page = browser.new_page(locale="en-US")
-    page.set_default_timeout(60_000)
+    page.set_default_timeout(120_000)
     page.add_init_script(DRAWN)
     page.goto(f"{address}/results?domain=workshop")
     page.get_by_role("heading", level=1).wait_for()

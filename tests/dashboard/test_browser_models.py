@@ -32,7 +32,7 @@ def test_a_challenger_is_promoted_rolled_back_and_brought_back_with_reasons(
     address: str, browser: Any, workspace: Workspace, tried: Trial
 ) -> None:
     page = browser.new_page()
-    page.set_default_timeout(60_000)  # ms; other tests may have the machine
+    page.set_default_timeout(120_000)  # ms; other tests may have the machine
     page.goto(f"{address}/models?domain=workshop&at=quiz")
     title = page.get_by_role("heading", level=1)
     title.get_by_text("(v2)").wait_for()

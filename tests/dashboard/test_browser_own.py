@@ -24,7 +24,7 @@ def sign_in(page: Any, name: str) -> None:
 @pytest.mark.usefixtures("linked")
 def test_a_student_reads_the_own_page_after_signing_in_there(address: str, browser: Any, workspace: Workspace) -> None:
     page = browser.new_page(locale="fr-FR")
-    page.set_default_timeout(60_000)
+    page.set_default_timeout(120_000)
     seen_by(page, 1400, "light")
     page.goto(f"{address}/own")
     sign_in(page, "tom")

@@ -52,7 +52,7 @@ def test_who_looks_sees_how_answers_turned_out_and_what_of_a_file_would_match(
     weeks: list[str], address: str, browser: Any, workspace: Workspace
 ) -> None:
     page = browser.new_page()
-    page.set_default_timeout(60_000)  # ms; other tests may have the machine
+    page.set_default_timeout(120_000)  # ms; other tests may have the machine
     seen_by(page, 1400, "light")
     page.goto(f"{address}/results?domain=workshop&top=15")
     title, settled = page.get_by_role("heading", level=1), page.locator('[data-test-script-state="notRunning"]')

@@ -92,7 +92,7 @@ def test_each_role_has_its_pages_and_no_others_and_finds_what_it_is_there_for(
     for one in VISITORS:
         page = screens[one.screen is PHONE].new_page()  # the program of the page is read once for each
         page.emulate_media(color_scheme=one.scheme)
-        page.set_default_timeout(60_000)  # ms; other tests may have the machine
+        page.set_default_timeout(120_000)  # ms; other tests may have the machine
         heard.listen(page)
         page.goto(f"{address}/{one.link}")
         sign_in(page, one.role)

@@ -41,7 +41,7 @@ def test_whoever_signs_on_is_let_in_by_the_rules_signs_out_and_is_shut_out(
     url, provider = sign_on
     provider.tell({"anna": {"groups": ["it"]}, "zoe": {"groups": ["pupils"]}})
     page = browser.new_page()
-    page.set_default_timeout(60_000)
+    page.set_default_timeout(120_000)
     page.goto(url)
     enter(page, "anna")
     page.get_by_text("Signed in as anna").wait_for()
@@ -55,7 +55,7 @@ def test_whoever_signs_on_is_let_in_by_the_rules_signs_out_and_is_shut_out(
     page.get_by_text("may not come in here").wait_for()
     page.close()
     other = browser.new_page()
-    other.set_default_timeout(60_000)
+    other.set_default_timeout(120_000)
     other.goto(url)
     enter(other, "zoe")
     other.get_by_text("may not come in here").wait_for()

@@ -16,7 +16,7 @@ def test_a_teacher_finds_who_needs_help_in_two_clicks_and_notes_what_was_done(
     student = pseudonym("s2", workspace.secret)
     errors: list[str] = []
     page = browser.new_page()
-    page.set_default_timeout(60_000)
+    page.set_default_timeout(120_000)
     page.on("pageerror", lambda error: errors.append(str(error)))
     seen_by(page, 1400, "light")
     page.goto(f"{address}/students?domain={HERE}")

@@ -11,7 +11,7 @@ def test_what_needs_a_visitor_is_said_to_be_known_and_stands_in_the_activity(
     address: str, browser: Any, workspace: Workspace
 ) -> None:
     page = browser.new_page()
-    page.set_default_timeout(60_000)  # ms; other tests may have the machine
+    page.set_default_timeout(120_000)  # ms; other tests may have the machine
     seen_by(page, 1400, "dark")
     page.goto(address)
     page.get_by_role("heading", name="1 thing needs you.").wait_for()

@@ -162,7 +162,7 @@ def test_what_it_starts_works_together(
     with ExitStack() as stack:
         for name in ("api", "worker", "dashboard"):
             stack.enter_context(started.run(name))
-        client = stack.enter_context(httpx.Client(base_url=f"http://127.0.0.1:{started.ports['8000']}", timeout=30))
+        client = stack.enter_context(httpx.Client(base_url=f"http://127.0.0.1:{started.ports['8000']}", timeout=120))
         client.headers["authorization"] = f"Bearer {KEY}"
         until(lambda: client.get("/ready").status_code == 200, started.words)
         answer = client.post("/api/v1/engagement/predict", json=ENGAGEMENT)

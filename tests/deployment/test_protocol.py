@@ -89,7 +89,7 @@ def running(
 
 def said(port: int, sent: Sequence[bytes]) -> bytes:
     """Everything that the server says to what is sent, without the time of day."""
-    with socket.create_connection(("127.0.0.1", port), timeout=20) as caller:
+    with socket.create_connection(("127.0.0.1", port), timeout=120) as caller:
         for part in sent:
             caller.sendall(part)
         received = b"".join(iter(lambda: caller.recv(1 << 20), b""))
@@ -130,7 +130,7 @@ def test_a_caller_that_leaves_is_nobody_elses_trouble() -> None:
 
 def is_let_in(port: int) -> bool:
     try:
-        socket.create_connection(("127.0.0.1", port), timeout=20).close()
+        socket.create_connection(("127.0.0.1", port), timeout=120).close()
     except OSError:
         return False
     return True
@@ -145,7 +145,7 @@ class Patient(OneWriteProtocol):
 @pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
 def test_who_was_let_in_before_the_server_was_told_to_stop_is_answered(loop: str) -> None:
     with running(Patient, loop) as (port, server):
-        known, new = (socket.create_connection(("127.0.0.1", port), timeout=20) for _ in range(2))
+        known, new = (socket.create_connection(("127.0.0.1", port), timeout=120) for _ in range(2))
         with known, new:
             known.sendall(GET % b"/short")
             assert known.recv(1 << 16).endswith(b"ab")
@@ -166,7 +166,7 @@ class Impatient(OneWriteProtocol):
 @pytest.mark.parametrize("sent", [b"", b"GET /short HT", b"GET /short HTTP/1.1\r\nhost: a\r\n"])
 def test_who_sends_no_whole_head_is_not_waited_for_and_who_rests_between_requests_is(sent: bytes) -> None:
     with served(Impatient, "uvloop") as port:
-        slow, later, known = (socket.create_connection(("127.0.0.1", port), timeout=20) for _ in range(3))
+        slow, later, known = (socket.create_connection(("127.0.0.1", port), timeout=120) for _ in range(3))
         with slow, later, known:
             for caller in (later, known):
                 caller.sendall(GET % b"/short")
@@ -186,7 +186,7 @@ ASK = b"POST /quick HTTP/1.1\r\nhost: a\r\ncontent-length: 4\r\n\r\n%s"
 def test_a_caller_that_rests_after_a_quick_answer_is_let_go_in_the_end(loop: str, asked: list[bytes]) -> None:
     with (
         running(Impatient, loop, Answering(), timeout_keep_alive=1) as (port, _),
-        socket.create_connection(("127.0.0.1", port), timeout=20) as caller,
+        socket.create_connection(("127.0.0.1", port), timeout=120) as caller,
     ):
         for one in asked:
             caller.sendall(ASK % one)
@@ -197,7 +197,7 @@ def test_a_caller_that_rests_after_a_quick_answer_is_let_go_in_the_end(loop: str
 def test_quick_and_common_answers_keep_the_order_of_what_came_at_once() -> None:
     with (
         running(OneWriteProtocol, "uvloop", Answering()) as (port, _),
-        socket.create_connection(("127.0.0.1", port), timeout=20) as caller,
+        socket.create_connection(("127.0.0.1", port), timeout=120) as caller,
     ):
         caller.sendall(b"".join(ASK % one for one in (b"fast", b"slow", b"last", b"slow", b"done")))
         received = b"".join(iter(lambda: caller.recv(1 << 16), b""))
@@ -249,7 +249,7 @@ def answers(port: int, *sent: bytes) -> list[bytes]:
 
 def is_cut_off(port: int, begun: bytes, more: bytes) -> bool:
     """Whether a caller that sends `more` over and over again, far beyond what sockets hold, is hung up on."""
-    with socket.create_connection(("127.0.0.1", port), timeout=20) as caller:
+    with socket.create_connection(("127.0.0.1", port), timeout=120) as caller:
         try:
             caller.sendall(begun)
             for _ in range(64_000_000 // len(more)):
@@ -351,9 +351,9 @@ def test_whoever_asks_much_and_leaves_makes_no_noise(
     come = threading.Semaphore(0)
     with running(OneWriteProtocol, loop, Late()) as (port, _):
         for _ in range(3):
-            with socket.create_connection(("127.0.0.1", port), timeout=20) as caller:
+            with socket.create_connection(("127.0.0.1", port), timeout=120) as caller:
                 caller.sendall(POST % (address, b"content-length: 2", b"ab") * 3)
-                assert come.acquire(timeout=20)  # else nothing of it is read
+                assert come.acquire(timeout=120)  # else nothing of it is read
                 caller.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         assert len(answers(port, LAST % b"/common")) == 1
     assert caplog.records == []
@@ -378,7 +378,7 @@ def test_who_waits_for_no_answer_gets_every_one_and_is_read_no_faster_than_answe
     sent += POST % (address, b"connection: close\r\ncontent-length: 4", b"last")
     with (
         running(Counting, loop, Telling()) as (port, _),
-        socket.create_connection(("127.0.0.1", port), timeout=20) as caller,
+        socket.create_connection(("127.0.0.1", port), timeout=120) as caller,
     ):
         sender = threading.Thread(target=caller.sendall, args=(sent,))
         sender.start()
@@ -397,11 +397,11 @@ class Hurried(OneWriteProtocol):
 
 @pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
 def test_a_server_that_stops_does_not_wait_for_ever_for_who_reads_no_answer(loop: str) -> None:
-    with running(Hurried, loop) as (port, server), socket.create_connection(("127.0.0.1", port), timeout=20) as caller:
+    with running(Hurried, loop) as (port, server), socket.create_connection(("127.0.0.1", port), timeout=120) as caller:
         caller.sendall(GET % b"/longest")
         assert caller.recv(1)
         server.should_exit = True
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 120
         while server.server_state.connections and time.monotonic() < deadline:
             time.sleep(0.01)
         assert not server.server_state.connections
@@ -413,7 +413,7 @@ def test_a_server_that_stops_waits_for_who_reads_slowly() -> None:
 
     with (
         running(Slower, "uvloop") as (port, server),
-        socket.create_connection(("127.0.0.1", port), timeout=20) as caller,
+        socket.create_connection(("127.0.0.1", port), timeout=120) as caller,
     ):
         caller.sendall(LAST % b"/longest")
         received = [caller.recv(1)]

@@ -88,7 +88,7 @@ def started(folder: Path) -> Iterator[tuple[subprocess.Popen[bytes], httpx.Clien
     try:
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=120) as client:
             client.headers["authorization"] = f"Bearer {KEY}"
-            deadline = time.monotonic() + 60
+            deadline = time.monotonic() + 120
             while time.monotonic() < deadline and process.poll() is None:
                 with suppress(httpx.TransportError):
                     if client.get("/ready").status_code == 200:

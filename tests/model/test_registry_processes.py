@@ -154,7 +154,7 @@ def test_racing_promoters_each_win_a_generation_alone_and_readers_never_see_half
 
 
 def wait_for(*paths: Path) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while not all(path.exists() for path in paths):
         assert time.monotonic() < deadline, f"{paths} not there"
         time.sleep(0.01)

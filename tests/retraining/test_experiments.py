@@ -41,7 +41,7 @@ class Tracking:
         self.url = url
 
     def ask(self, method: str, path: str, **what: Any) -> Any:
-        answer = httpx.request(method, f"{self.url}/api/2.0/mlflow/{path}", timeout=30, **what)
+        answer = httpx.request(method, f"{self.url}/api/2.0/mlflow/{path}", timeout=120, **what)
         return answer.json() if answer.status_code == 200 else {}
 
     def runs(self) -> dict[str, dict[str, Any]]:

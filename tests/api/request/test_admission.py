@@ -47,7 +47,7 @@ ONE, MANY = "/api/v1/engagement/predict", "/api/v1/engagement/predict/batch"
 def answer_to(server: Server, head: bytes) -> bytes:
     """The first line of the answer to a head as it stands."""
     port = int(server.url.rpartition(":")[2])
-    with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=120) as connection:
         connection.sendall(head)
         return connection.makefile("rb").readline()
 

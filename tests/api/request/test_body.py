@@ -223,7 +223,7 @@ class said_by_hand:  # noqa: N801 (reads as a verb where it is used)
 
     def __init__(self, server: Server, head: bytes, body: bytes = b"", *, leave: bool = False) -> None:
         port = int(server.url.rpartition(":")[2])
-        self._socket = socket.create_connection(("127.0.0.1", port), timeout=30)
+        self._socket = socket.create_connection(("127.0.0.1", port), timeout=120)
         self._socket.sendall(f"POST {MANY} HTTP/1.1\r\nHost: 127.0.0.1\r\n".encode() + head + b"\r\n" + body)
         if leave:
             self._socket.close()

@@ -17,7 +17,7 @@ PREDICT = b"POST /api/v1/engagement/predict HTTP/1.1\r\nhost: 127.0.0.1\r\nconte
 
 def connect(server: Server) -> socket.socket:
     host, _, port = server.url.removeprefix("http://").rpartition(":")
-    return socket.create_connection((host, int(port)), timeout=30)
+    return socket.create_connection((host, int(port)), timeout=120)
 
 
 def read_answer(caller: socket.socket) -> tuple[int, dict[str, str], bytes]:
@@ -88,7 +88,7 @@ def test_a_stopping_service_answers_what_it_has_begun_and_loses_nothing(serve: C
     enough = threading.Event()
 
     def ask() -> None:
-        with httpx.Client(base_url=server.url, timeout=30) as client:
+        with httpx.Client(base_url=server.url, timeout=120) as client:
             while True:
                 try:
                     answer = client.post("/api/v1/engagement/predict", json=ENGAGEMENT)
