@@ -7,6 +7,7 @@ from typing import Any
 import polars as pl
 
 from drift.page import render_html
+from language import use
 from model.workspace import Workspace
 from monitoring.drift_timeline import read_report
 from preprocessing.synthetic import generate
@@ -50,7 +51,8 @@ def test_an_analyst_checks_a_file_and_sees_what_moved(
     page.get_by_test_id("stPlotlyChart").nth(3).wait_for()  # in time, the map, and a card for each column that moved
     with page.expect_download() as download:
         page.get_by_role("button", name="Report as a page").click()
-    assert Path(download.value.path()).read_text() == render_html(report, at=stored.at)
+    with use(page.evaluate("navigator.language"), page.evaluate("Intl.DateTimeFormat().resolvedOptions().timeZone")):
+        assert Path(download.value.path()).read_text() == render_html(report, at=stored.at)
     with page.expect_download() as download:
         page.get_by_role("button", name="As JSON").click()
     assert json.loads(Path(download.value.path()).read_text()) == stored.document
