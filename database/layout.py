@@ -332,6 +332,21 @@ def parts(items: Iterable[T], size: int | None = None) -> Iterator[list[T]]:
         yield part
 
 
+KEY_START = 8
+"""Characters by which pseudonyms and ids of records are found. They come in no order, so that each changes a page of
+its index: one of eight characters has a quarter of the pages that whole pseudonyms fill. Then the whole decides."""
+
+
+def keyed(values: Iterable[str]) -> dict[str, list[str]]:
+    """Keys that are looked for, and how they begin.
+
+    >>> keyed(["6f1c0a7e91b2", "6f1c0a7e04d5"])
+    {'values': ['6f1c0a7e91b2', '6f1c0a7e04d5'], 'starts': ['6f1c0a7e']}
+    """
+    found = list(values)
+    return {"values": found, "starts": sorted({value[:KEY_START] for value in found})}
+
+
 def newest_rows(receipts: Mapping[str, int], rows: Iterable[tuple[str, BatchRow]]) -> list[BatchRow]:
     """Of the rows that are one record, each with the id of its batch, the newest; `receipts` has those that count."""
     newest: dict[str, tuple[tuple[int, str, int], BatchRow]] = {}

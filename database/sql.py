@@ -50,6 +50,7 @@ from database.layout import (
     cut_block,
     instant,
     key_of,
+    keyed,
     keys_of,
     micros,
     pack_blocks,
@@ -141,6 +142,7 @@ from database.tables import (
     DECISIONS,
     DOCUMENTS,
     HEAD,
+    IS_AMONG,
     JOBS,
     LEASES,
     MODELS,
@@ -155,7 +157,6 @@ from database.tables import (
     UPLOAD_COUNTER,
     UPLOADS,
     WORKERS,
-    is_among,
     start_of,
 )
 from errors import MissingExtra
@@ -460,7 +461,7 @@ def _days_about(connection: sa.Connection, domain: str, subjects: pairs.Subjects
     found: set[int] = set()
     for column, wanted in ((PREDICTIONS.c.id, subjects.predictions), (PREDICTIONS.c.student, subjects.students)):
         for part in parts(wanted):
-            found.update(connection.execute(statement.where(is_among(column, part))).scalars())
+            found.update(connection.execute(statement.where(IS_AMONG[column]), keyed(part)).scalars())
     return found
 
 
@@ -782,7 +783,8 @@ class SqlStore:
         at = PREDICTIONS.c.at if student is None else PREDICTIONS.c.at + 0
         statement = sa.select(*_columns("predictions")).order_by(at.desc(), PREDICTIONS.c.id.desc())
         statement = statement.where(*_given(PREDICTIONS, domain=domain), *_between(at, since, until))
-        statement = statement if student is None else statement.where(is_among(PREDICTIONS.c.student, [student]))
+        if student is not None:
+            statement = statement.where(IS_AMONG[PREDICTIONS.c.student]).params(keyed([student]))
         statement = statement.where(*_ending(endings))
         if groups is None or student is not None:
             group = PREDICTIONS.c.group.concat("")  # as the time above: of a student there are few
@@ -825,7 +827,8 @@ class SqlStore:
         with self._reading() as connection:
             for column, wanted in ((PREDICTIONS.c.id, ids), (PREDICTIONS.c.student, students)):
                 for part in parts(wanted):
-                    found.update(Placing(*row) for row in connection.execute(statement.where(is_among(column, part))))
+                    rows = connection.execute(statement.where(IS_AMONG[column]), keyed(part))
+                    found.update(Placing(*row) for row in rows)
         return found
 
     def newest_answers(
@@ -880,12 +883,12 @@ class SqlStore:
 
     def asked_about(self, domain: str, students: Sequence[str]) -> list[AskedAbout]:
         columns = [PREDICTIONS.c[name] for name in ("student", "group", "period", "at", "id")]
-        wanted = sa.select(*columns).where(PREDICTIONS.c.domain == domain)
+        wanted = sa.select(*columns).where(PREDICTIONS.c.domain == domain, IS_AMONG[PREDICTIONS.c.student])
         with self._reading() as connection:
             return [
                 AskedAbout(row.student, row.group, row.period, instant(row.at), row.id)
                 for part in parts(students)
-                for row in connection.execute(wanted.where(is_among(PREDICTIONS.c.student, part)))
+                for row in connection.execute(wanted, keyed(part))
             ]
 
     def newest_behind(self) -> int:
@@ -1801,8 +1804,8 @@ class _SqlSource:
     def placed(self, domain: str, students: Sequence[str]) -> Iterator[pairs.Placed]:
         place = [PREDICTIONS.c[name] for name in ("student", "group", "period")]
         statement: sa.Select[Any] = sa.select(*place, sa.func.min(PREDICTIONS.c.receipt)).group_by(*place)
-        statement = statement.where(PREDICTIONS.c.domain == domain, is_among(PREDICTIONS.c.student, students))
-        for student, group, period, receipt in self._connection.execute(statement).all():
+        statement = statement.where(PREDICTIONS.c.domain == domain, IS_AMONG[PREDICTIONS.c.student])
+        for student, group, period, receipt in self._connection.execute(statement, keyed(students)).all():
             yield pairs.Placed(student, group, period, receipt)
 
     def outcomes_backwards(
@@ -1836,17 +1839,17 @@ class _SqlSource:
             number = page[-1].number
 
     def rows_of(self, records: Sequence[str]) -> Iterator[tuple[str, BatchRow]]:
-        statement = sa.select(BATCHES.c.id, *_columns("batch_rows")).where(is_among(BATCH_ROWS.c.record, records))
+        statement = sa.select(BATCHES.c.id, *_columns("batch_rows")).where(IS_AMONG[BATCH_ROWS.c.record])
         statement = statement.where(BATCHES.c.attempt == BATCH_ROWS.c.attempt)
         unpack = LAYOUTS["batch_rows"].unpack
-        for batch, *values in self._connection.execute(statement).all():
+        for batch, *values in self._connection.execute(statement, keyed(records)).all():
             yield batch, unpack(values)
 
     def _where_in(
         self, kind: str, domain: str, column: sa.Column[Any], values: Sequence[str]
     ) -> list[pairs.Received[Any]]:
-        statement = sa.select(*_columns(kind)).where(TABLES[kind].c.domain == domain)
-        wanted = (statement.where(is_among(column, part)) for part in parts(values))
+        statement = sa.select(*_columns(kind)).where(TABLES[kind].c.domain == domain, IS_AMONG[column])
+        wanted = (statement.params(keyed(part)) for part in parts(values))
         return [one for part in wanted for one in _read_received(self._connection, kind, part)]
 
 

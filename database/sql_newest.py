@@ -13,7 +13,7 @@ import msgspec
 import sqlalchemy as sa
 
 from clock import new_id
-from database.layout import instant, micros, parts, unpack_answers, unpack_chances
+from database.layout import instant, keyed, micros, parts, unpack_answers, unpack_chances
 from database.newest import (
     NEWER_BY,
     NOWHERE,
@@ -33,7 +33,7 @@ from database.newest import (
     rows_of,
 )
 from database.records import Prediction
-from database.tables import NEWEST, NEWEST_UNTIL, PREDICTION_BLOCKS, PREDICTIONS, is_among
+from database.tables import IS_AMONG, NEWEST, NEWEST_UNTIL, PREDICTION_BLOCKS, PREDICTIONS
 from heap import give_back_memory, no_collections
 
 NEWEST_COLUMNS = ", ".join(f'"{name}"' for name in NewestRow._fields)
@@ -255,9 +255,9 @@ def forget(connection: sa.Connection, domain: str, students: Sequence[str], at_o
         known = {tuple(row) for row in connection.execute(locked)}
         for some in parts(sorted(known)):
             connection.execute(NEWEST.delete().where(*mine, sa.tuple_(*NEWEST.primary_key).in_(some)))
-        left = sa.select(*OF_PREDICTIONS).where(PREDICTIONS.c.domain == domain, is_among(PREDICTIONS.c.student, part))
+        left = sa.select(*OF_PREDICTIONS).where(PREDICTIONS.c.domain == domain, IS_AMONG[PREDICTIONS.c.student])
         found: _Found = {}
-        _add_said(found, connection, connection.execute(left).all())
+        _add_said(found, connection, connection.execute(left, keyed(part)).all())
         keep(connection, (row for row in _rows_found(found) if in_order(row) in known), at_once)
 
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from database.layout import LAYOUTS, instant, parts
+from database.layout import KEY_START, LAYOUTS, instant, parts
 from database.newest import NOWHERE, PlacedRow
-from database.tables import BATCH_ROWS, BATCHES, KEY_START, NEWEST, start_of
+from database.tables import BATCH_ROWS, BATCHES, NEWEST, start_of
 
 ROW_COLUMNS = tuple(BATCH_ROWS.c[name] for name in LAYOUTS["batch_rows"].names)
 

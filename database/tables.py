@@ -4,7 +4,6 @@
 everywhere, times are whole microseconds since 1970 UTC, nested values are JSON text.
 """
 
-from collections.abc import Collection
 from typing import Any
 
 from sqlalchemy import (
@@ -20,11 +19,14 @@ from sqlalchemy import (
     Table,
     Text,
     and_,
+    bindparam,
     func,
     literal_column,
     text,
 )
 from sqlalchemy.types import TypeEngine
+
+from database.layout import KEY_START
 
 HEAD = "0018"
 """The newest revision in `database/migrations/versions`: what a database must be at."""
@@ -52,11 +54,6 @@ def _at() -> Column[int]:
 
 def _receipt(name: str) -> Column[int]:
     return Column(name, BigInteger, nullable=False, server_default="0")
-
-
-KEY_START = 8
-"""Characters by which pseudonyms and ids of records are found. They come in no order, so that each changes a page of
-its index: one of eight characters has a quarter of the pages that whole pseudonyms fill. Then the whole decides."""
 
 
 def start_of(column: ColumnElement[str]) -> ColumnElement[str]:
@@ -357,14 +354,21 @@ BESIDE = (LEASES, NEWEST, NEWEST_UNTIL, PREDICTION_BLOCKS, TOUCHED_DAYS, UPLOADS
 TABLES: dict[str, Table] = {table.name: table for table in METADATA.sorted_tables if table not in BESIDE}
 """By kind, as `KINDS` names them."""
 
-BY_START = frozenset({PREDICTIONS.c.student, OUTCOMES.c.student, BATCH_ROWS.c.record, BATCH_ROWS.c.student})
-"""Columns that indexes hold by `start_of`."""
 
-
-def is_among(column: Column[Any], values: Collection[str]) -> ColumnElement[bool]:
-    """Whether a column has one of some values, in the words of its index."""
-    if column not in BY_START:
+def _is_among(column: Column[Any], *, by_start: bool) -> ColumnElement[bool]:
+    values, starts = (bindparam(name, type_=TEXT, expanding=True) for name in ("values", "starts"))
+    if not by_start:
         return column.in_(values)
-    starts = start_of(column).in_(sorted({value[:KEY_START] for value in values}))
     whole = column.concat("").in_(values)  # of a plain one SQLite would write its value into the start, too
-    return and_(starts, column.is_not(None), whole)
+    return and_(start_of(column).in_(starts), column.is_not(None), whole)
+
+
+IS_AMONG: dict[Column[Any], ColumnElement[bool]] = {
+    column: _is_among(column, by_start=by_start)
+    for by_start, columns in (
+        (True, (PREDICTIONS.c.student, OUTCOMES.c.student, BATCH_ROWS.c.record, BATCH_ROWS.c.student)),
+        (False, (PREDICTIONS.c.id, OUTCOMES.c.prediction)),
+    )
+    for column in columns
+}
+"""Whether a column has one of some values, which a statement is given as `layout.keyed`, in the words of its index."""

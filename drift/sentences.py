@@ -51,16 +51,16 @@ def describe(column: ColumnDrift) -> str:
     if column.verdict == "constant":
         sentences.append(_("{what} has one value, the same in both samples.").format(what=values))
     elif column.doubt == "untested":
-        why = retold(column.untested) if column.untested else _("a sample has no values")
+        why = _again(column.untested) if column.untested else _("a sample has no values")
         sentences.append(_("{what} was not tested: {why}.").format(what=values, why=why))
     else:
         sentences.append(
             _finding(column).format(
                 what=values,
                 change=_change(column),
-                most=as_written(f"{column.effect_high:.2f}"),
+                most=_figure(f"{column.effect_high:.2f}"),
                 by=effect_of(column),
-                limit=as_written(f"{column.threshold:g}"),
+                limit=_figure(f"{column.threshold:g}"),
                 few=FEWEST_ALARMING,
                 why=_too_few(column),
             )
@@ -116,8 +116,8 @@ def describe_interval(low: float, high: float, limit: float, *, changed: bool, d
     """
     first, last = _on_its_side(low, limit, digits), _on_its_side(high, limit, digits)
     if changed and not float(first):
-        return _("at most {most}").format(most=as_written(last))
-    return _("{low} to {high}").format(low=as_written(first), high=as_written(last))
+        return _("at most {most}").format(most=_figure(last))
+    return _("{low} to {high}").format(low=_figure(first), high=_figure(last))
 
 
 def effect_of(column: ColumnDrift, digits: int = 2) -> str:
@@ -137,7 +137,7 @@ def _too_few(column: ColumnDrift) -> str:
     if now is None and before is None:
         return _("too few rows to tell")
     count = min(column.n_current if now is None else now, column.n_reference if before is None else before)
-    return _("too few rows to tell: they count as {n}").format(n=as_written(f"{count:,.0f}"))
+    return _("too few rows to tell: they count as {n}").format(n=_figure(f"{count:,.0f}"))
 
 
 def _change(column: ColumnDrift) -> str:
@@ -151,11 +151,24 @@ def _change(column: ColumnDrift) -> str:
         said = _("largest difference {share} of the {rows}")
         return said.format(share=_percent(column.statistic), rows=rows)
     said = _("{now} of the {rows} are at or below {value}, {before} before")
-    return said.format(now=after, rows=rows, value=as_written(f"{column.where:.4g}"), before=before)
+    return said.format(now=after, rows=rows, value=_figure(f"{column.where:.4g}"), before=before)
+
+
+def _plain() -> bool:
+    """Whether everything is left as it stands: plain English needs no other module."""
+    return current().locale == SOURCE_LANGUAGE
+
+
+def _figure(figure: str) -> str:
+    return figure if _plain() else as_written(figure)
+
+
+def _again(text: str) -> str:
+    return text if _plain() else retold(text)
 
 
 def _percent(share: float) -> str:
-    return as_written(f"{share:.1%}" if 0 < share < 0.1 or 0.9 < share < 1 else f"{share:.0%}")
+    return _figure(f"{share:.1%}" if 0 < share < 0.1 or 0.9 < share < 1 else f"{share:.0%}")
 
 
 def describe_answers(column: ColumnDrift) -> str:
@@ -167,11 +180,11 @@ def describe_answers(column: ColumnDrift) -> str:
         return ""
     change = column.mean_current - column.mean_reference
     told = _("from {before} to {now} ({change}, interval {low} to {high}, {n} rows)").format(
-        before=as_written(f"{column.mean_reference:.3g}"),
-        now=as_written(f"{column.mean_current:.3g}"),
-        change=as_written(f"{change:+.2g}"),
-        low=as_written(f"{low:+.2g}"),
-        high=as_written(f"{high:+.2g}"),
+        before=_figure(f"{column.mean_reference:.3g}"),
+        now=_figure(f"{column.mean_current:.3g}"),
+        change=_figure(f"{change:+.2g}"),
+        low=_figure(f"{low:+.2g}"),
+        high=_figure(f"{high:+.2g}"),
         n=_n(column.n_current),
     )
     said = (
@@ -183,7 +196,7 @@ def describe_answers(column: ColumnDrift) -> str:
 
 
 def _n(count: int) -> str:
-    return as_written(f"{count:,}")
+    return _figure(f"{count:,}")
 
 
 def _both(now: int, before: int) -> str:
@@ -193,12 +206,12 @@ def _both(now: int, before: int) -> str:
 def describe_joint(joint: JointDrift) -> str:
     """What telling rows apart showed, in a plain sentence."""
     found = joint.classifier
-    low, high = (as_written(f"{end:.0%}") for end in (found.auc_low, found.auc_high))
+    low, high = (_figure(f"{end:.0%}") for end in (found.auc_low, found.auc_high))
     ends = _("interval {low} to {high}").format(low=low, high=high)
     if joint.verdict in ALARMING and found.auc_low < 0.505:  # as in `describe_interval`
         ends = _("at most {most}").format(most=high)
     told = _("{share} of pairs ({ends}; 50% is guessing; {n})").format(
-        share=as_written(f"{found.auc:.0%}"),
+        share=_figure(f"{found.auc:.0%}"),
         ends=ends,
         n=_both(found.n_current, found.n_reference),
     )
@@ -236,7 +249,7 @@ def costs_of(report: DriftReport) -> list[str]:
 
 def summarise_report(report: DriftReport) -> str:
     """The report in a few sentences of plain English: what changed and by how much, then what that likely costs."""
-    if current().locale == SOURCE_LANGUAGE:
+    if _plain():
         return " ".join(sentences_of(report))
     with use(SOURCE_LANGUAGE):
         return " ".join(sentences_of(report))
@@ -259,14 +272,14 @@ def sentences_of(report: DriftReport) -> list[str]:
         describe_segments(report),
         describe_repeats(report),
         _("Told apart and estimated by {sample}.").format(sample=_sample(report.sampled)) if report.sampled else "",
-        _("Compared with {basis}.").format(basis=retold(report.basis)) if report.basis else "",
+        _("Compared with {basis}.").format(basis=_again(report.basis)) if report.basis else "",
     ]
     return [part for part in parts if part]
 
 
 def _sample(sampled: str) -> str:
     """Of which rows a part was read, each said again."""
-    told, *others = map(retold, sampled.split(" and "))
+    told, *others = map(_again, sampled.split(" and "))
     return _("{first} and {second}").format(first=told, second=", ".join(others)) if others else told
 
 
@@ -304,7 +317,7 @@ def _refusal(one: RefusedValues) -> str:
         return _("Column {column} is missing, which every row needs.").format(column=one.column)
     if one.kind == "repeated":
         said = _("{n} rows are of the same student, group and period as another; {rule}.")
-        return said.format(n=_n(one.rows), rule=retold(one.rule))
+        return said.format(n=_n(one.rows), rule=_again(one.rule))
     said = {
         "no number": _("{share} of {column} is no number"),
         "out of range": _("{share} of {column} is out of range"),
@@ -315,7 +328,7 @@ def _refusal(one: RefusedValues) -> str:
         said += f" ({', '.join(one.examples)}{', …' if one.rows > len(one.examples) else ''})"
     if one.share_reference:
         said = _("{said}, {before} before").format(said=said, before=_percent(one.share_reference))
-    return _("{said}: it {rule}.").format(said=said, rule=retold(one.rule))
+    return _("{said}: it {rule}.").format(said=said, rule=_again(one.rule))
 
 
 def describe_doubts(report: DriftReport) -> str:
@@ -325,7 +338,7 @@ def describe_doubts(report: DriftReport) -> str:
     most = max((column.effect_high for column in report.columns if column.doubt == "no sign"), default=0.0)
     told = [_("too few rows to tell of {n}").format(n=few)] if few else []
     sign = _("no sign of change in {n}, at most {most}")
-    told += [sign.format(n=calm, most=as_written(f"{most:.2f}"))] if calm else []
+    told += [sign.format(n=calm, most=_figure(f"{most:.2f}"))] if calm else []
     told += [_("{n} changed beyond chance by about their limit").format(n=near)] if near else []
     told += [_("{n} not tested").format(n=untested)] if untested else []
     if not told or few == total:
@@ -359,9 +372,9 @@ def describe_repeats(report: DriftReport) -> str:
         n=len(repeated),
         column=_label(column),
         rows=_n(column.n_current),
-        now=as_written(f"{now:,.0f}"),
+        now=_figure(f"{now:,.0f}"),
         others=_n(column.n_reference),
-        before=as_written(f"{before:,.0f}"),
+        before=_figure(f"{before:,.0f}"),
     )
 
 
@@ -392,7 +405,7 @@ def describe_segments(report: DriftReport) -> str:
 def describe_segment(segment: SegmentDrift) -> str:
     """What one segment shows, in a few words."""
     if segment.reason or segment.alarm:
-        return retold(segment.reason) or " ".join(map(describe, segment.flagged[:3]))
+        return _again(segment.reason) or " ".join(map(describe, segment.flagged[:3]))
     few = sum(column.doubt in ("few rows", "untested") for column in segment.columns)
     if segment.too_small:
         return _("too few rows to tell of {n} of {all} columns").format(n=few, all=len(segment.columns))
@@ -405,12 +418,12 @@ def describe_change(change: ErrorChange) -> str:
         "from {before} to {after}{unit} ({change}, 95% interval {low} to {high}; {first} predictions before, {last} "
         "after; noticed {noticed})"
     ).format(
-        before=as_written(f"{change.before:.3g}"),
-        after=as_written(f"{change.after:.3g}"),
+        before=_figure(f"{change.before:.3g}"),
+        after=_figure(f"{change.after:.3g}"),
         unit=_unit(change.unit),
-        change=as_written(f"{change.after - change.before:+.2g}"),
-        low=as_written(f"{change.low:+.2g}"),
-        high=as_written(f"{change.high:+.2g}"),
+        change=_figure(f"{change.after - change.before:+.2g}"),
+        low=_figure(f"{change.low:+.2g}"),
+        high=_figure(f"{change.high:+.2g}"),
         first=_n(change.n_before),
         last=_n(change.n_after),
         noticed=_day(change.noticed),
@@ -424,7 +437,7 @@ def describe_change(change: ErrorChange) -> str:
 
 
 def _day(at: datetime) -> str:
-    return f"{at:%Y-%m-%d}" if current().locale == SOURCE_LANGUAGE else day(at.date())
+    return f"{at:%Y-%m-%d}" if _plain() else day(at.date())
 
 
 def _unit(unit: str) -> str:
@@ -434,12 +447,12 @@ def _unit(unit: str) -> str:
 def describe_expected(expected: ExpectedError) -> str:
     """The expected error in plain sentences, its assumption among them."""
     told = _("{after}{unit} after {before} in training ({change}, 95% interval {low} to {high}, {n} rows)").format(
-        after=as_written(f"{expected.after:.3g}"),
+        after=_figure(f"{expected.after:.3g}"),
         unit=_unit(expected.unit),
-        before=as_written(f"{expected.before:.3g}"),
-        change=as_written(f"{expected.change:+.2g}"),
-        low=as_written(f"{expected.change_low:+.2g}"),
-        high=as_written(f"{expected.change_high:+.2g}"),
+        before=_figure(f"{expected.before:.3g}"),
+        change=_figure(f"{expected.change:+.2g}"),
+        low=_figure(f"{expected.change_low:+.2g}"),
+        high=_figure(f"{expected.change_high:+.2g}"),
         n=_n(expected.n_current),
     )
     if expected.change_low <= 0 <= expected.change_high:
@@ -448,11 +461,11 @@ def describe_expected(expected: ExpectedError) -> str:
         said = _("The mean error for {target} is expected to rise: {told}. This is {assumption}.")
     else:
         said = _("The mean error for {target} is expected to fall: {told}. This is {assumption}.")
-    said = said.format(target=expected.target, told=told, assumption=retold(expected.assumption))
+    said = said.format(target=expected.target, told=told, assumption=_again(expected.assumption))
     if expected.outside < 0.01:
         return said
     beyond = _("{share} of the rows hold a value unlike any in training, where it knows little.")
-    return f"{said} {beyond.format(share=as_written(f'{expected.outside:.0%}'))}"
+    return f"{said} {beyond.format(share=_figure(f'{expected.outside:.0%}'))}"
 
 
 def describe_classes(target: str, changes: Sequence[ClassChange]) -> str:
@@ -461,11 +474,11 @@ def describe_classes(target: str, changes: Sequence[ClassChange]) -> str:
         return ""
     most = max(changes, key=lambda one: (abs(one.change), one.level))
     told = _("{now} after {before} ({change}, interval {low} to {high}, {rows})").format(
-        now=as_written(f"{most.share_current:.0%}"),
-        before=as_written(f"{most.share_reference:.0%}"),
-        change=as_written(f"{most.change:+.0%}"),
-        low=as_written(f"{most.low:+.0%}"),
-        high=as_written(f"{most.high:+.0%}"),
+        now=_figure(f"{most.share_current:.0%}"),
+        before=_figure(f"{most.share_reference:.0%}"),
+        change=_figure(f"{most.change:+.0%}"),
+        low=_figure(f"{most.low:+.0%}"),
+        high=_figure(f"{most.high:+.0%}"),
         rows=_both(most.n_current, most.n_reference),
     )
     if most.probability_reference is not None and most.probability_current is not None:
@@ -473,10 +486,10 @@ def describe_classes(target: str, changes: Sequence[ClassChange]) -> str:
             "{told}; its mean probability went from {before} to {now} (interval of the change {low} to {high})"
         ).format(
             told=told,
-            before=as_written(f"{most.probability_reference:.2f}"),
-            now=as_written(f"{most.probability_current:.2f}"),
-            low=as_written(f"{most.probability_low:+.2f}"),
-            high=as_written(f"{most.probability_high:+.2f}"),
+            before=_figure(f"{most.probability_reference:.2f}"),
+            now=_figure(f"{most.probability_current:.2f}"),
+            low=_figure(f"{most.probability_low:+.2f}"),
+            high=_figure(f"{most.probability_high:+.2f}"),
         )
     said = _("Among the answers for {target}, {level} moved most: {told}.")
     if most.low <= 0 <= most.high:
