@@ -200,6 +200,9 @@ KEPT_FORMS = (
     # Columns of which a drift report says nothing (`drift.compare`)
     "only in the reference",
     "only in the current sample",
+    "numeric in one sample, categorical in the other",
+    "means something else since the model learned: {told}",
+    "most rows are of groups that the other sample has not: {n} of {all} are new",
     # What a report rests on, and why something of it was not compared (`drift`, `monitoring`)
     "an estimate without outcomes, right only as long as students like these still end as they did",
     "{n} of {all} rows of now",

@@ -11,10 +11,12 @@ from drift.compare import Findings, compare
 from drift.impact import Said
 from drift.page import render_html
 from drift.profile import Profile, build_profile
+from drift.records import NotCompared
 from drift.render import render_table
 from drift.samples import effective_shares_of
 from drift.sentences import describe
 from drift.story import tell_story
+from language import use
 from preprocessing.schema import DomainSchema, Feature, Target
 
 
@@ -92,6 +94,16 @@ def test_the_page_escapes_what_the_data_says(make_schema):
     assert "<img" not in page
     assert "<b>a" not in page
     assert "&lt;b&gt;a&lt;/b&gt;" in page
+
+
+def test_the_page_says_in_the_reader_s_language_why_a_column_was_not_compared(make_schema):
+    left = (NotCompared("hours", "only in the reference"), NotCompared("travel", "only in the current sample"))
+    report = compare(*two_profiles(make_schema(["marks"])), rows=Findings(not_compared=left))
+    with use("de"):
+        page = render_html(report)
+    assert not [one.reason for one in left if one.reason in page]
+    assert "hours: nur vorher vorhanden" in page
+    assert "travel: nur jetzt vorhanden" in page
 
 
 def test_a_page_of_500_changed_columns_stays_below_a_megabyte(make_schema):
